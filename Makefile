@@ -1,0 +1,48 @@
+# The commands of the project. `make run` and `make test` set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+BOT ?= bot
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test setup check bench bench-peer soak clean lock
+
+run: $(READY)
+	@test -e $(BOT)/bot.toml || $(BIN)/foresight init $(BOT)
+	$(BIN)/foresight run --bot $(BOT) $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:$(VENV)/coverage.json $(ARGS)
+	$(BIN)/python tools/coverage_floor.py $(VENV)/coverage.json
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foresight needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(READY)
+	$(BIN)/python bench/run_all.py $(ARGS)
+
+bench-peer: $(READY)
+	$(BIN)/python bench/peer_setup.py
+
+soak: $(READY)
+	$(BIN)/python bench/soak.py $(ARGS)
+
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

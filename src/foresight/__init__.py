@@ -1,0 +1,1 @@
+"""Foresight: a bot for short prediction markets that is never not watching."""

@@ -1,0 +1,44 @@
+"""The commands in one place, and how an error becomes a sentence and an exit code."""
+
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from foresight.cli import explaining, reading, replaying, running, setting_up
+from foresight.errors import ForesightError
+from tesseract import TesseractError
+
+app = typer.Typer(
+    name="foresight",
+    help="A bot for short crypto prediction markets that is never not watching.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def foresight(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """A bot for short crypto prediction markets that is never not watching."""
+    if version:
+        print(f"foresight {metadata.version('foresight')}")  # noqa: T201 - a command prints
+        raise typer.Exit
+
+
+for register in (setting_up.register, running.register, reading.register, explaining.register, replaying.register):
+    register(app)
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    try:
+        app()
+    except (ForesightError, TesseractError, OSError) as error:
+        print(f"foresight: {error}", file=sys.stderr)  # noqa: T201 - a command prints
+        sys.exit(1)

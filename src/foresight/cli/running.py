@@ -1,0 +1,140 @@
+"""`run`: the main job."""
+
+import asyncio
+import contextlib
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from foresight.cli.common import BotOption, JsonOption, bot_folder, out
+from foresight.config import Config, load_config
+from foresight.markets import SECOND_NS
+from foresight.runtime.bot import Bot
+from foresight.runtime.clock import LockstepClock, PacedClock
+from foresight.runtime.documents import iso
+from foresight.runtime.runner import Screen, run_lockstep, run_paced, stop_asked
+from foresight.sources import Source
+from foresight.sources.simulated import SimulatedMarket
+from foresight.view.plain import plain_lines
+from foresight.view.summary import summary_text
+from foresight.view.terminal import terminal_screen
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: foresight run · foresight run --for 10m --speed 10 · foresight run --recording DIR")(
+        run
+    )
+
+
+def run(
+    bot: BotOption = None,
+    json: JsonOption = False,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop after so much venue time: 90s, 10m, 12h, 2d.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.01, max=1000, help="Venue seconds per real second; 1 by default.")
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Lock-step: as fast as it goes; proves no lateness.")] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Trade the simulated market (the default).")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="The simulated market's seed; default from bot.toml.")] = None,
+    recording: Annotated[Path | None, typer.Option(metavar="DIR", help="Trade a recording, in its own time.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only these sources of the recording.")
+    ] = None,
+) -> None:
+    """Run the bot in paper mode. Ctrl-C leaves in order with a summary."""
+    if recording is not None and (simulate or seed is not None):
+        raise typer.BadParameter("--recording and --simulate or --seed exclude each other")
+    if fast and speed is not None:
+        raise typer.BadParameter("--fast goes as fast as it can; give it or --speed, not both")
+    config = load_config(bot_folder(bot).root)
+    market = _market(config, recording, tuple(source or ()), seed)
+    seconds = None if for_ is None else seconds_of(for_)
+    until_ns = None if seconds is None else market.start_ns + int(seconds * SECOND_NS)
+    if fast:
+        _run_fast(config, market, until_ns, quiet=json)
+    else:
+        _run_paced(config, market, until_ns, speed=speed or 1.0, quiet=json)
+
+
+def seconds_of(text: str) -> float:
+    """`90s`, `10m`, `12h`, `2d` as seconds. Raises a usage error for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise typer.BadParameter(f"{text!r} is not a time; write 90s, 10m, 12h or 2d", param_hint="--for")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _market(config: Config, recording: Path | None, sources: tuple[str, ...], seed: int | None) -> Source:
+    if recording is not None:
+        from foresight.sources.recording import Recording  # noqa: PLC0415 - polars loads only where it is needed
+
+        return Recording(recording, sources)
+    if sources:
+        raise typer.BadParameter("--source names a part of a recording; give --recording DIR with it")
+    slots = tuple((asset, timeframe) for asset in config.slots.assets for timeframe in config.slots.timeframes)
+    return SimulatedMarket(config.venue.seed if seed is None else seed, slots)
+
+
+def _run_paced(config: Config, market: Source, until_ns: int | None, *, speed: float, quiet: bool) -> None:
+    bot = Bot(config, market, LockstepClock(market.start_ns), speed=speed)
+    with contextlib.closing(bot):
+        _greet(bot, quiet=quiet)
+        with stop_asked() as stop:
+            bot.session.begin()
+        clock = PacedClock(market.start_ns, speed)
+        bot.use_clock(clock)
+        if not stop.is_set():
+            asyncio.run(run_paced(bot, clock, until_ns=until_ns, screen=_screen(quiet=quiet)))
+    _say_goodbye(bot, quiet=quiet)
+
+
+def _run_fast(config: Config, market: Source, until_ns: int | None, *, quiet: bool) -> None:
+    clock = LockstepClock(market.start_ns)
+    bot = Bot(config, market, clock, speed=None)
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    with contextlib.closing(bot), stop_asked() as stop:
+        _greet(bot, quiet=quiet)
+        bot.session.begin()
+        with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+            task = progress.add_task(iso(market.start_ns), total=None)
+            run_lockstep(
+                bot,
+                clock,
+                stop=stop,
+                until_ns=until_ns,
+                on_progress=lambda at_ns: progress.update(task, description=f"venue time {iso(at_ns)}"),
+            )
+    _say_goodbye(bot, quiet=quiet)
+
+
+def _screen(*, quiet: bool) -> Screen | None:
+    if quiet:
+        return None
+    return terminal_screen if sys.stdout.isatty() else plain_lines
+
+
+def _greet(bot: Bot, *, quiet: bool) -> None:
+    if not quiet:
+        out.print(
+            Text(f"Foresight, paper mode, {bot.source.origin} market: {bot.source.name}. Ctrl-C leaves in order.")
+        )
+        out.print(
+            Text(f"The strategy is in {bot.folder.strategy}; an edit is taken at the next start. Kept in {bot.run}.")
+        )
+
+
+def _say_goodbye(bot: Bot, *, quiet: bool) -> None:
+    if quiet:
+        sys.stdout.buffer.write(bot.documents(running=False)["status.json"])
+    else:
+        out.print(Text(summary_text(bot.report(), str(bot.run))))

@@ -1,0 +1,200 @@
+"""Is this machine, and this bot folder, fit to run the bot? Each answer says what was found and what to do.
+
+Every check gives an answer on every machine: what cannot be found out is a warning that says so, never an exception.
+"""
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from foresight.bot_folder import BotFolder
+from foresight.config import load_config
+from foresight.errors import ConfigRefused, SecretRefused
+from foresight.secrets import load_secrets
+
+Status = Literal["ok", "warn", "fail"]
+
+PYTHON_MIN = (3, 11)
+CLOCK_SAMPLE_S = 0.2
+CLOCK_DRIFT_WARN_MS = 5.0
+"""In 200 ms a sound clock is slewed by 0.1 ms at most; more is a clock being set, or a machine that stalls."""
+
+SYNC_TIMEOUT_S = 2.0
+MIB = 2**20
+DISK_FAIL_BYTES = 100 * MIB
+DISK_WARN_BYTES = 1024 * MIB
+"""Sixteen simulated slots journal about 110 MB a day, so 1 GiB lasts for nine days."""
+
+HANDLES_FAIL = 64
+HANDLES_WARN = 256
+"""Sixteen slots with two feeds, the journal, the record and the host of live code use fewer than a hundred."""
+
+NOTHING = "nothing to do"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One answer. `advice` says what to do, also when that is nothing."""
+
+    name: str
+    status: Status
+    found: str
+    advice: str = NOTHING
+
+
+def checks(bot: Path) -> list[Check]:
+    """All checks, in the order in which a person would put things right. Takes about half a second."""
+    folder = BotFolder(bot)
+    return [
+        *_config(bot),
+        _strategy(folder),
+        python_check(sys.version_info[:3]),
+        clock_check(_clock_drift_ms()),
+        clock_sync_check(_clock_sync()),
+        _space(folder),
+        _writing(folder),
+        _ports(),
+        _reachability(),
+        handles_check(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+    ]
+
+
+def python_check(version: tuple[int, ...]) -> Check:
+    found = f"Python {'.'.join(map(str, version))}"
+    if version < PYTHON_MIN:
+        return Check("python", "fail", found, f"install Python {'.'.join(map(str, PYTHON_MIN))} or newer")
+    return Check("python", "ok", found)
+
+
+def clock_check(drift_ms: float) -> Check:
+    found = f"wall clock and monotonic clock differ by {abs(drift_ms):.2f} ms over {CLOCK_SAMPLE_S * 1000:.0f} ms"
+    if abs(drift_ms) > CLOCK_DRIFT_WARN_MS:
+        return Check("clock", "warn", found, "let the clock settle, and look for another program that sets it")
+    return Check("clock", "ok", found)
+
+
+def clock_sync_check(answer: str) -> Check:
+    """`answer` is what timedatectl says of the synchronisation: yes, no, or anything else for unknown."""
+    match answer:
+        case "yes":
+            return Check("clock_sync", "ok", "the clock is synchronised")
+        case "no":
+            return Check("clock_sync", "warn", "the clock is not synchronised", "run `timedatectl set-ntp true`")
+    return Check("clock_sync", "warn", "unknown: timedatectl gives no answer", "see that NTP runs on the host")
+
+
+def space_check(free_bytes: int, folder: Path) -> Check:
+    found = f"{free_bytes // MIB:,} MiB are free at {folder}"
+    if free_bytes < DISK_FAIL_BYTES:
+        return Check("disk_space", "fail", found, "free 1 GiB: the journal must never lack room")
+    if free_bytes < DISK_WARN_BYTES:
+        return Check(
+            "disk_space", "warn", found, "free 1 GiB: sixteen slots fill it in about nine days; more lasts longer"
+        )
+    return Check("disk_space", "ok", found)
+
+
+def handles_check(limit: int) -> Check:
+    if limit == resource.RLIM_INFINITY:
+        return Check("file_handles", "ok", "no limit")
+    found = f"at most {limit} files may be open"
+    if limit >= HANDLES_WARN:
+        return Check("file_handles", "ok", found)
+    status: Status = "fail" if limit < HANDLES_FAIL else "warn"
+    return Check("file_handles", status, found, "run `ulimit -n 1024` before the bot is started")
+
+
+def _config(bot: Path) -> list[Check]:
+    try:
+        config = load_config(bot)
+    except ConfigRefused as refused:
+        return [Check("config", "fail", str(problem), "correct it in bot.toml") for problem in refused.problems]
+    slots = len(config.slots.assets) * len(config.slots.timeframes)
+    valid = Check("config", "ok", f"bot.toml is valid: {slots} slots, source {config.venue.source}")
+    try:
+        count = len(load_secrets(config, os.environ))
+    except SecretRefused as refused:
+        return [valid, Check("secrets", "fail", str(refused), "correct it where the secret is kept, not in bot.toml")]
+    return [valid, Check("secrets", "ok", f"{count} found; the simulated venue needs none")]
+
+
+def _strategy(folder: BotFolder) -> Check:
+    if (folder.strategy / "__init__.py").is_file():
+        return Check("strategy", "ok", f"{folder.strategy} is a package")
+    advice = "run `foresight init DIR` for a new bot folder, and copy its strategy/ here"
+    return Check("strategy", "fail", f"{folder.strategy / '__init__.py'} is missing", advice)
+
+
+def _clock_drift_ms() -> float:
+    """How much more the wall clock advanced than the monotonic one, which nobody can set."""
+    before_ns = time.time_ns() - time.monotonic_ns()  # noqa: TID251  the clocks themselves are examined
+    time.sleep(CLOCK_SAMPLE_S)
+    after_ns = time.time_ns() - time.monotonic_ns()  # noqa: TID251  the clocks themselves are examined
+    return (after_ns - before_ns) / 1e6
+
+
+def _clock_sync() -> str:
+    program = shutil.which("timedatectl")
+    if program is None:
+        return "unknown"
+    command = [program, "show", "--property=NTPSynchronized", "--value"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SYNC_TIMEOUT_S, check=False)  # noqa: S603  fixed words
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def _data_place(folder: BotFolder) -> Path:
+    """The data folder, or, before the first run, the bot folder that it will be made in."""
+    return folder.data if folder.data.is_dir() else folder.root
+
+
+def _space(folder: BotFolder) -> Check:
+    place = _data_place(folder)
+    try:
+        return space_check(shutil.disk_usage(place).free, place)
+    except OSError as error:
+        return Check("disk_space", "fail", f"{place}: {error.strerror}", "name the bot folder with --bot")
+
+
+def _writing(folder: BotFolder) -> Check:
+    """Do what every state file needs: write, make it durable, and put it in its place in one step."""
+    place = _data_place(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as scratch:
+            new, final = Path(scratch, "new"), Path(scratch, "final")
+            with new.open("wb") as file:
+                file.write(b"doctor")
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(final)
+            is_sound = final.read_bytes() == b"doctor"
+    except OSError as error:
+        return Check("disk_write", "fail", f"{place}: {error.strerror}", "make it a folder that this user may write to")
+    if not is_sound:
+        return Check("disk_write", "fail", f"{place} gives back other bytes than were written", "use another disk")
+    return Check("disk_write", "ok", f"write, fsync and rename work at {place}")
+
+
+def _ports() -> Check:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+    except OSError as error:
+        return Check("ports", "warn", f"loopback cannot be used: {error.strerror}", "none is needed in this version")
+    return Check("ports", "ok", f"none is needed in this version; loopback works (tried port {port})")
+
+
+def _reachability() -> Check:
+    """The simulated venue is the only source that `bot.toml` can name."""
+    return Check("reachability", "ok", "the source is simulated: nothing outside this machine is needed")

@@ -1,0 +1,221 @@
+"""One outcome's order book, as the engine keeps it between events. The hottest code of the bot: one call a quote.
+
+UP and DOWN are mirror images (a bid for UP at p is an ask for DOWN at 1 - p, docs/venue.md), so a side that its own
+book has not told for `MIRROR_AFTER_NS` is read off the other outcome's book. Where both are fresh the own book
+counts, because recorded books were polled one after the other and differ by a moment.
+"""
+
+import math
+from collections import deque
+
+from foresight.events import ABSENT, NOT_TOLD, Depth, Printed, Quote
+from foresight.markets import SECOND_NS, Market, MarketId, Outcome, Token
+from foresight.money import MICROS
+from foresight.strategy import Book
+
+FAST_WEIGHT = 1 / 8
+SLOW_WEIGHT = 1 / 64
+SLOW_KEPT = 1 - SLOW_WEIGHT
+MIRROR_AFTER_NS = 10 * SECOND_NS
+HISTORY_SAMPLES = 24
+"""Two minutes of mids, one every 5 s."""
+LEVELS_SHOWN = 10
+DEPTH_LEVELS = 5
+NEVER_NS = -(10**18)
+
+
+class BookState:
+    """Prices and sizes are micros; `ABSENT` is an empty side, `NOT_TOLD` an unknown one."""
+
+    __slots__ = (
+        "ask",
+        "ask_at_ns",
+        "ask_depth",
+        "ask_history",
+        "ask_size",
+        "asks",
+        "bid",
+        "bid_at_ns",
+        "bid_depth",
+        "bid_size",
+        "bids",
+        "event_from_ns",
+        "last_trade",
+        "market",
+        "mid_fast",
+        "mid_history",
+        "mid_slow",
+        "mid_variance",
+        "mirror",
+        "outcome",
+        "traded",
+    )
+
+    def __init__(self, market: Market, outcome: Outcome, event_from_ns: int) -> None:
+        self.market = market
+        self.outcome = outcome
+        self.event_from_ns = event_from_ns
+        self.mirror: BookState = self
+        self.bid = self.ask = NOT_TOLD
+        self.bid_size = self.ask_size = NOT_TOLD
+        self.bid_depth = self.ask_depth = NOT_TOLD
+        self.bid_at_ns = self.ask_at_ns = NEVER_NS
+        self.bids: tuple[tuple[int, int], ...] = ()
+        self.asks: tuple[tuple[int, int], ...] = ()
+        self.mid_fast = self.mid_slow = -1.0
+        self.mid_variance = 0.0
+        self.last_trade = NOT_TOLD
+        self.traded = 0
+        self.mid_history: deque[float] = deque(maxlen=HISTORY_SAMPLES)
+        self.ask_history: deque[float | None] = deque(maxlen=HISTORY_SAMPLES)
+
+    def take_quote(self, quote: Quote) -> None:
+        """A new top of book. A side that is `NOT_TOLD` stays as it was; levels below the old top are not known."""
+        self.bids = self.asks = ()
+        bid = quote.bid_micros
+        ask = quote.ask_micros
+        if bid >= ABSENT:
+            self.bid = bid
+            self.bid_at_ns = quote.at_ns
+            self.bid_size = quote.bid_size_micros
+            self.bid_depth = quote.bid_depth_micros
+        else:
+            bid = self.bid
+        if ask >= ABSENT:
+            self.ask = ask
+            self.ask_at_ns = quote.at_ns
+            self.ask_size = quote.ask_size_micros
+            self.ask_depth = quote.ask_depth_micros
+        else:
+            ask = self.ask
+        if bid > 0 and ask > 0:
+            mid = (bid + ask) * 0.5
+            if self.mid_fast < 0:
+                self.mid_fast = self.mid_slow = mid
+            else:
+                self.mid_fast += (mid - self.mid_fast) * FAST_WEIGHT
+                away = mid - self.mid_slow
+                step = away * SLOW_WEIGHT
+                self.mid_slow += step
+                self.mid_variance = SLOW_KEPT * (self.mid_variance + away * step)
+
+    def take_depth(self, depth: Depth) -> None:
+        """A new whole book."""
+        bids, asks = depth.bids, depth.asks
+        self.take_quote(
+            Quote(
+                depth.at_ns,
+                depth.token,
+                bids[0][0] if bids else ABSENT,
+                asks[0][0] if asks else ABSENT,
+                bids[0][1] if bids else NOT_TOLD,
+                asks[0][1] if asks else NOT_TOLD,
+                sum(size for _, size in bids[:DEPTH_LEVELS]),
+                sum(size for _, size in asks[:DEPTH_LEVELS]),
+            )
+        )
+        self.bids, self.asks = bids, asks
+
+    def take_print(self, printed: Printed) -> None:
+        """A trade of others."""
+        self.last_trade = printed.price_micros
+        self.traded += printed.size_micros
+
+    def best_ask(self, now_ns: int) -> tuple[int, int, int]:
+        """(price, size, time) of the ask: the own one, or the other outcome's bid turned round where that is newer
+        and the own one is old. The price is `ABSENT` or `NOT_TOLD` where there is none."""
+        other = self.mirror
+        if now_ns - self.ask_at_ns > MIRROR_AFTER_NS and other.bid_at_ns > self.ask_at_ns and other.bid > 0:
+            return MICROS - other.bid, other.bid_size, other.bid_at_ns
+        return self.ask, self.ask_size, self.ask_at_ns
+
+    def best_bid(self, now_ns: int) -> tuple[int, int, int]:
+        """As `best_ask`, for the bid."""
+        other = self.mirror
+        if now_ns - self.bid_at_ns > MIRROR_AFTER_NS and other.ask_at_ns > self.bid_at_ns and other.ask > 0:
+            return MICROS - other.ask, other.ask_size, other.ask_at_ns
+        return self.bid, self.bid_size, self.bid_at_ns
+
+    def sides(self, now_ns: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """((bid, size), (ask, size)) as they can be seen together. Of a source that tells one side at a time, the
+        side that is much the older is left out: a spread or a middle between then and now means nothing."""
+        bid, bid_size, bid_ns = self.best_bid(now_ns)
+        ask, ask_size, ask_ns = self.best_ask(now_ns)
+        if ask_ns - bid_ns > MIRROR_AFTER_NS:
+            bid, bid_size = NOT_TOLD, NOT_TOLD
+        elif bid_ns - ask_ns > MIRROR_AFTER_NS:
+            ask, ask_size = NOT_TOLD, NOT_TOLD
+        return (bid, bid_size), (ask, ask_size)
+
+    def told_at_ns(self) -> int:
+        """When either outcome's book last told anything."""
+        other = self.mirror
+        return max(self.bid_at_ns, self.ask_at_ns, other.bid_at_ns, other.ask_at_ns)
+
+    def mid(self, now_ns: int) -> float | None:
+        """The middle as a probability; with one side known, that side."""
+        (bid, _), (ask, _) = self.sides(now_ns)
+        if bid > 0 and ask > 0:
+            return (bid + ask) / 2 / MICROS
+        known = bid if bid > 0 else ask
+        return known / MICROS if known > 0 else None
+
+    def sample(self, now_ns: int) -> None:
+        """Adds the mid and the ask of this moment to the histories; an ask that is old is not there."""
+        mid = self.mid(now_ns)
+        if mid is not None:
+            self.mid_history.append(mid)
+        ask, _, told_ns = self.best_ask(now_ns)
+        self.ask_history.append(ask / MICROS if ask > 0 and now_ns - told_ns <= MIRROR_AFTER_NS else None)
+
+    def view(self, now_ns: int) -> Book:
+        (bid, bid_size), (ask, ask_size) = self.sides(now_ns)
+        told_at_ns = self.told_at_ns()
+        return Book(
+            bid=_known(bid) if bid > 0 else None,
+            bid_size=_known(bid_size),
+            ask=_known(ask) if ask > 0 else None,
+            ask_size=_known(ask_size),
+            bids=_levels(self.bids),
+            asks=_levels(self.asks),
+            bid_depth=_known(self.bid_depth),
+            ask_depth=_known(self.ask_depth),
+            age_s=None if told_at_ns == NEVER_NS else (now_ns - told_at_ns) / SECOND_NS,
+            mid_fast=None if self.mid_fast < 0 else self.mid_fast / MICROS,
+            mid_slow=None if self.mid_slow < 0 else self.mid_slow / MICROS,
+            mid_deviation=None if self.mid_fast < 0 else math.sqrt(self.mid_variance) / MICROS,
+            mid_history=tuple(self.mid_history),
+            ask_history=tuple(self.ask_history),
+            last_trade=_known(self.last_trade),
+            traded=self.traded / MICROS,
+        )
+
+
+def pair_of(market: Market, event_window_ns: int) -> tuple[BookState, BookState]:
+    """The empty books of a market's two outcomes, each the other's mirror."""
+    event_from_ns = market.end_ns - event_window_ns
+    up, down = BookState(market, "UP", event_from_ns), BookState(market, "DOWN", event_from_ns)
+    up.mirror, down.mirror = down, up
+    return up, down
+
+
+NOWHERE = Market(
+    market_id=MarketId(""),
+    asset="",
+    timeframe="5m",
+    start_ns=0,
+    end_ns=0,
+    up=Token(""),
+    down=Token(""),
+    source="",
+)
+NOBODY = BookState(NOWHERE, "UP", 0)
+"""The mirror of a book whose market is over: it tells nothing."""
+
+
+def _known(value_micros: int) -> float | None:
+    return None if value_micros == NOT_TOLD else value_micros / MICROS
+
+
+def _levels(levels: tuple[tuple[int, int], ...]) -> tuple[tuple[float, float], ...]:
+    return tuple((price / MICROS, size / MICROS) for price, size in levels[:LEVELS_SHOWN])

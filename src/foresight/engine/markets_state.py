@@ -1,0 +1,160 @@
+"""All that is known of the markets now: slots, their windows and books, and the underlyings' prices.
+
+Held by the engine, so that it survives every change of live code. Nothing here decides; it takes what arrived.
+"""
+
+from foresight.engine.books import NOBODY, BookState, pair_of
+from foresight.engine.prices import PriceSeries
+from foresight.engine.settings import Settings
+from foresight.engine.slots import SlotState, Window
+from foresight.events import Depth, Listed, Printed, Quote, Reference, Spot
+from foresight.markets import MINUTE_NS, MarketId, SlotId, Token
+
+FORGET_FEED_NS = 60 * MINUTE_NS
+FORGET_AFTER_NS = 24 * 60 * MINUTE_NS
+"""A window that nobody resolves is forgotten after a day, unless a position waits in it."""
+
+
+class MarketsState:
+    """Slots in the order of the settings; windows that have ended wait in `ended` for their resolution."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.slots: dict[SlotId, SlotState] = {}
+        for asset, timeframe in settings.slots:
+            state = SlotState(asset, timeframe)
+            self.slots[state.id] = state
+        self.prices: dict[str, PriceSeries] = {asset: PriceSeries() for asset, _ in settings.slots}
+        self.books: dict[Token, BookState] = {}
+        self.ended: dict[MarketId, Window] = {}
+        self.unknown_tokens = 0
+        self.unused_ticks = 0
+
+    def list_market(self, event: Listed) -> None:
+        """A market of a slot that is not traded, one that is known, or one that is over changes nothing."""
+        market = event.market
+        slot = self.slots.get(market.slot)
+        if slot is None or market.end_ns <= event.at_ns:
+            return
+        up, down = pair_of(market, self._settings.event_window_ns)
+        if slot.announce(Window(market, up, down, event.at_ns)):
+            self.books[market.up], self.books[market.down] = up, down
+
+    def take_quote(self, quote: Quote) -> BookState | None:
+        book = self.books.get(quote.token)
+        if book is None:
+            self.unknown_tokens += 1
+            return None
+        book.take_quote(quote)
+        return book
+
+    def take_depth(self, depth: Depth) -> BookState | None:
+        book = self.books.get(depth.token)
+        if book is None:
+            self.unknown_tokens += 1
+            return None
+        book.take_depth(depth)
+        return book
+
+    def take_print(self, printed: Printed) -> None:
+        """A trade of others; of a market that is not followed it changes nothing."""
+        book = self.books.get(printed.token)
+        if book is None:
+            self.unknown_tokens += 1
+        else:
+            book.take_print(printed)
+
+    def take_spot(self, tick: Spot) -> bool:
+        series = self.prices.get(tick.asset)
+        if series is None or not series.take(tick):
+            self.unused_ticks += 1
+            return False
+        return True
+
+    def take_reference(self, event: Reference) -> list[tuple[Window, float]]:
+        """Keeps an observation at the windows it belongs to. Returns the windows whose closing average it is, with
+        their opening average, where both are known. The average can come before the timer that ends the window."""
+        slots = [slot for slot in self.slots.values() if slot.asset == event.asset]
+        for slot in slots:
+            for window in (slot.window, *slot.upcoming.values()):
+                _keep_open(window, event, slot.timeframe)
+        if event.kind != "twap60":
+            return []
+        followed = [slot.window for slot in slots if slot.window is not None]
+        followed += [window for window in self.ended.values() if window.market.asset == event.asset]
+        return [
+            (window, window.twap_open)
+            for window in followed
+            if window.market.end_ns == event.stamped_ns and window.twap_open is not None
+        ]
+
+    def roll(self, now_ns: int) -> None:
+        """Moves every slot to the window of this moment, and fixes the prices at new windows' opens."""
+        self._forget_feeds(now_ns)
+        for series in self.prices.values():
+            series.catch_up(now_ns)
+        for slot in self.slots.values():
+            for window in slot.roll(now_ns):
+                self._retire(window)
+            if slot.window is not None:
+                slot.window.capture_open(self.prices[slot.asset], now_ns, self._settings.underlying_stale_ns)
+
+    def _forget_feeds(self, now_ns: int) -> None:
+        """An underlying that fell silent long ago while no window of its asset was open is absent from now on, not
+        stale: a recording's next source may never have had it."""
+        watched = {slot.asset for slot in self.slots.values() if slot.window is not None}
+        for asset, series in self.prices.items():
+            if asset not in watched and series.feed and now_ns - series.at_ns > FORGET_FEED_NS:
+                self.prices[asset] = PriceSeries()
+
+    def _retire(self, window: Window) -> None:
+        if not window.is_settled:
+            self.ended[window.market.market_id] = window
+        self.books.pop(window.market.up, None)
+        self.books.pop(window.market.down, None)
+        # Parted, the two books are freed with their window; as a cycle, some 7 MB of them an hour would wait for the
+        # garbage collector, and leave holes when it comes.
+        window.up.mirror = window.down.mirror = NOBODY
+
+    def window_of(self, market_id: MarketId) -> Window | None:
+        """The window of a market that has ended or is open."""
+        found = self.ended.get(market_id)
+        if found is not None:
+            return found
+        for slot in self.slots.values():
+            if slot.window is not None and slot.window.market.market_id == market_id:
+                return slot.window
+        return None
+
+    def forget_old(self, now_ns: int, wanted: set[MarketId]) -> list[MarketId]:
+        """Drops ended windows that nobody resolved within a day and nobody holds."""
+        old = [
+            market_id
+            for market_id, window in self.ended.items()
+            if now_ns - window.market.end_ns > FORGET_AFTER_NS and market_id not in wanted
+        ]
+        for market_id in old:
+            del self.ended[market_id]
+        return old
+
+    def topics_blind(self, slot: SlotState, window: Window, now_ns: int) -> list[str]:
+        """The topics that this slot's evaluation needs and that are past their staleness limit. An underlying that no
+        source has ever told is absent, not stale."""
+        blind = []
+        if now_ns - window.up.told_at_ns() > self._settings.book_stale_ns:
+            blind.append("book")
+        series = self.prices[slot.asset]
+        if series.feed and now_ns - series.at_ns > self._settings.underlying_stale_ns:
+            blind.append("underlying")
+        return blind
+
+
+def _keep_open(window: Window | None, event: Reference, timeframe: str) -> None:
+    if window is None or window.market.start_ns != event.stamped_ns:
+        return
+    if event.kind == "twap60":
+        window.twap_open = event.price
+        if window.reference is None:
+            window.reference, window.reference_source = event.price, event.source
+    elif event.timeframe in (None, timeframe):
+        window.reference, window.reference_source = event.price, event.source

@@ -1,0 +1,195 @@
+"""All that can arrive at the engine. Each event carries `at_ns`: the venue time at which market data arrived, and at
+which anything else was taken. When the loop was held up, data that waited keeps the time of its arrival.
+
+Market data and timers go to the record, everything else to the journal. Prices of outcomes and sizes are integer
+micros; prices of underlyings are floats, because they are measurements and not money.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from foresight.markets import Market, MarketId, OrderId, Outcome, Token
+from foresight.strategy import Enter, Exit, Verdict
+
+ABSENT = 0
+"""A price of zero: that side of the book is empty."""
+NOT_TOLD = -1
+"""A price or size that the source does not tell: what was known stays known, an unknown size stays unknown."""
+
+
+class Listed(msgspec.Struct, frozen=True, tag=True):
+    """The venue lists a market; it may lie in the future."""
+
+    at_ns: int
+    market: Market
+
+
+class Quote(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The top of one outcome's book. `*_depth` is the sum of the best five levels."""
+
+    at_ns: int
+    token: Token
+    bid_micros: int
+    ask_micros: int
+    bid_size_micros: int = NOT_TOLD
+    ask_size_micros: int = NOT_TOLD
+    bid_depth_micros: int = NOT_TOLD
+    ask_depth_micros: int = NOT_TOLD
+
+
+class Depth(msgspec.Struct, frozen=True, tag=True):
+    """One outcome's whole book: (price, size) in micros, best first."""
+
+    at_ns: int
+    token: Token
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+
+
+class Printed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A trade of others at the venue."""
+
+    at_ns: int
+    token: Token
+    price_micros: int
+    size_micros: int
+
+
+class Spot(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A price of an underlying. `stamped_ns` is the feed's own time of it."""
+
+    at_ns: int
+    asset: str
+    feed: str
+    price: float
+    stamped_ns: int
+
+
+class Reference(msgspec.Struct, frozen=True, tag=True):
+    """An observation of the price that settles: `twap60` is the oracle's 60-second average with its own timestamp,
+    `price_to_beat` the official open of the window that starts at `stamped_ns`, from whoever `source` names."""
+
+    at_ns: int
+    asset: str
+    kind: Literal["twap60", "price_to_beat"]
+    price: float
+    stamped_ns: int
+    source: str
+    timeframe: str | None = None
+
+
+class Resolved(msgspec.Struct, frozen=True, tag=True):
+    """The venue declares a winner; `source` is the provenance that the books keep."""
+
+    at_ns: int
+    market_id: MarketId
+    outcome: Outcome
+    source: str
+
+
+class Timer(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The instant `due_ns` has come. `at_ns` may be later, when the loop was held up."""
+
+    at_ns: int
+    due_ns: int
+
+
+class ReleaseBound(msgspec.Struct, frozen=True, tag=True):
+    """From now on this release, with this revision of its parameters, answers evaluations."""
+
+    at_ns: int
+    release: str
+    digest: str
+    revision: int
+    params: dict[str, object] = {}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A strategy's evaluation as it crosses the seam: typed plain data, and the next state still encoded."""
+
+    state: msgspec.Raw
+    signals: dict[str, float | None] = {}
+    fair: float | None = None
+    proposal: Enter | Exit | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class Decided(msgspec.Struct, frozen=True, tag=True):
+    """Live code answered evaluation `evaluation_id`."""
+
+    at_ns: int
+    evaluation_id: int
+    release: str
+    revision: int
+    took_ns: int
+    signals: dict[str, float | None]
+    fair: float | None
+    proposal: Enter | Exit | None
+    verdicts: tuple[Verdict, ...]
+
+
+class Raised(msgspec.Struct, frozen=True, tag=True):
+    """Live code failed on evaluation `evaluation_id`; `text` is its traceback or a sentence."""
+
+    at_ns: int
+    evaluation_id: int
+    release: str
+    revision: int
+    took_ns: int
+    kind: Literal["raised", "overran", "answer"]
+    text: str
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One execution at one price. `assumed` names what the source did not tell about it."""
+
+    price_micros: int
+    shares_micros: int
+    fee_micros: int
+    assumed: tuple[str, ...] = ()
+
+
+class OrderFilled(msgspec.Struct, frozen=True, tag=True):
+    """Executions of an order, with the side of the book that was there: (price, size) in micros, best first."""
+
+    at_ns: int
+    order_id: OrderId
+    fills: tuple[Fill, ...]
+    book: tuple[tuple[int, int], ...] = ()
+
+
+class OrderClosed(msgspec.Struct, frozen=True, tag=True):
+    """Nothing more will come of this order."""
+
+    at_ns: int
+    order_id: OrderId
+    ending: Literal["filled", "killed", "rejected"]
+    why: str = ""
+
+
+class Command(msgspec.Struct, frozen=True, tag=True):
+    """What an operator asks: `halt` refuses every new entry until `resume`."""
+
+    at_ns: int
+    name: Literal["halt", "resume"]
+    author: str
+
+
+class JournalChecked(msgspec.Struct, frozen=True, tag=True):
+    """Whether the journal can be written."""
+
+    at_ns: int
+    is_writable: bool
+
+
+class ClockChecked(msgspec.Struct, frozen=True, tag=True):
+    """How far the machine's clock has moved away from where it should be."""
+
+    at_ns: int
+    drift_ms: float
+
+
+MarketEvent = Listed | Quote | Depth | Printed | Spot | Reference | Resolved
+BrokerEvent = OrderFilled | OrderClosed
+Event = MarketEvent | BrokerEvent | Timer | ReleaseBound | Decided | Raised | Command | ClockChecked | JournalChecked

@@ -1,0 +1,170 @@
+"""A session joins the engine to its surroundings: it feeds inputs in their order and carries effects out.
+
+One `step` takes whatever comes next: a market event, a timer or a broker's answer. Lock-step replay and the paced
+program differ only in whether they wait between steps, so both run the very same code.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from foresight.broker import Broker
+from foresight.effects import Effect, Evaluate, Journal, Notify, Schedule, SendOrder
+from foresight.engine import Engine
+from foresight.events import Answer, Decided, Event, MarketEvent, Quote, Raised, ReleaseBound, Timer
+from foresight.runtime.clock import Clock, LockstepClock
+from foresight.sources import Source
+from tesseract import Outcome, Seam
+
+FOREVER_NS = 2**63 - 1
+
+
+class Sink(Protocol):
+    """Where answers, journal entries and notices go. Must not wait."""
+
+    def answered(self, asked: Evaluate, answer: Decided | Raised) -> None: ...
+    def journal(self, effect: Journal) -> None: ...
+    def notify(self, effect: Notify) -> None: ...
+
+
+class Session:
+    """Drives one engine over one source."""
+
+    def __init__(
+        self, engine: Engine, source: Source, seam: Seam[Answer], broker: Broker, *, clock: Clock, sink: Sink
+    ) -> None:
+        self.engine = engine
+        self.events = 0
+        self._seam = seam
+        self._broker = broker
+        self._clock = clock
+        self._sink = sink
+        self._events: Iterator[MarketEvent] = source.events()
+        self._next: MarketEvent | None = None
+        self._due_ns: int | None = None
+
+    def begin(self) -> None:
+        """Opens the books, binds the release and takes the history before the start, rounds included."""
+        self._next = next(self._events, None)
+        start_ns = self.engine.start_ns
+        self._do(self.engine.start(start_ns if self._next is None else min(start_ns, self._next.at_ns)))
+        release = self._seam.release
+        params = msgspec.to_builtins(self._seam.params)
+        self.take(ReleaseBound(start_ns, release.name, release.digest, self._seam.revision, params))
+        history = LockstepClock(0)
+        clock, self._clock = self._clock, history
+        self.run_lockstep(history, start_ns - 1)
+        self._clock = clock
+
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def next_ns(self) -> int | None:
+        """When the next step is due; None when nothing will come any more."""
+        times = [
+            at
+            for at in (
+                self._next.at_ns if self._next is not None else None,
+                self._due_ns if self._next is not None else None,
+                self._broker.next_wake_ns,
+            )
+            if at is not None
+        ]
+        return min(times, default=None)
+
+    def step(self) -> None:
+        """Takes what comes next. At the same instant market data goes first, then the broker, then the timer."""
+        at_ns = self.next_ns()
+        assert at_ns is not None, "a session that has ended takes no step"
+        event = self._next
+        if event is not None and event.at_ns <= at_ns:
+            self._take_market(event)
+            self._next = next(self._events, None)
+        elif self._broker.next_wake_ns is not None and self._broker.next_wake_ns <= at_ns:
+            for answer in self._broker.wake(at_ns):
+                self.take(answer)
+        else:
+            self._tick(at_ns)
+
+    def run_lockstep(self, clock: LockstepClock, until_ns: int = FOREVER_NS) -> None:
+        """Steps as fast as it goes, to the end of the source or until `until_ns`."""
+        while (at_ns := self.next_ns()) is not None and at_ns <= until_ns:
+            clock.move_to(at_ns)
+            if self._broker.is_waiting or not self._run_of_market(min(self._due_ns or FOREVER_NS, until_ns), clock):
+                self.step()
+
+    def _run_of_market(self, limit_ns: int, clock: LockstepClock) -> int:
+        """Takes market events up to `limit_ns`, until one asks for something. The hot loop of a replay: between two
+        timers, with no order waiting, nothing but market data can come. Returns how many it took."""
+        handle, events, event, count = self.engine.handle, self._events, self._next, 0
+        while event is not None and event.at_ns <= limit_ns:
+            effects = handle(event)
+            count += 1
+            now_ns = event.at_ns
+            event = next(events, None)
+            if effects:
+                self._next = event
+                clock.move_to(now_ns)
+                self._do(effects)
+                break
+        self._next = event
+        self.events += count
+        return count
+
+    def take(self, event: Event) -> None:
+        """One input into the engine, and its effects carried out."""
+        self.events += 1
+        self._do(self.engine.handle(event))
+
+    def _take_market(self, event: MarketEvent) -> None:
+        self.events += 1
+        effects = self.engine.handle(event)
+        if self._broker.is_waiting and type(event) is Quote:
+            for answer in self._broker.observe(event):
+                self.take(answer)
+        self._do(effects)
+
+    def _tick(self, due_ns: int) -> None:
+        self._due_ns = None
+        self.take(Timer(max(due_ns, self._clock.now_ns()), due_ns))
+
+    def _do(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Evaluate():
+                    answer = self._evaluate(effect)
+                    self._sink.answered(effect, answer)
+                    self.take(answer)
+                case SendOrder():
+                    self._broker.send(effect.order, self._clock.now_ns())
+                case Journal():
+                    self._sink.journal(effect)
+                case Notify():
+                    self._sink.notify(effect)
+                case Schedule(due_ns=due_ns):
+                    self._due_ns = due_ns
+
+    def _evaluate(self, effect: Evaluate) -> Decided | Raised:
+        outcome = self._seam.call(effect.slot, effect.view)
+        return answer_event(effect.evaluation_id, outcome, max(effect.view.now_ns, self._clock.now_ns()))
+
+
+def answer_event(evaluation_id: int, outcome: Outcome[Answer], at_ns: int) -> Decided | Raised:
+    """Live code's answer as the engine's input."""
+    if outcome.value is None:
+        assert outcome.fault is not None
+        fault = outcome.fault
+        return Raised(at_ns, evaluation_id, outcome.release, outcome.revision, outcome.took_ns, fault.kind, fault.text)
+    value = outcome.value
+    return Decided(
+        at_ns,
+        evaluation_id,
+        outcome.release,
+        outcome.revision,
+        outcome.took_ns,
+        value.signals,
+        value.fair,
+        value.proposal,
+        value.verdicts,
+    )

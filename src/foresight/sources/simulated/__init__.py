@@ -1,0 +1,5 @@
+"""A seeded market to run the bot against: underlyings, their oracle, windows, books and the trades of others."""
+
+from foresight.sources.simulated.market import DEFAULT_SLOTS, SimulatedMarket
+
+__all__ = ["DEFAULT_SLOTS", "SimulatedMarket"]

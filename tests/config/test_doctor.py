@@ -1,0 +1,73 @@
+"""The doctor: each check's verdict on both sides of its limits, and that it answers for any folder."""
+
+from pathlib import Path
+
+import pytest
+
+from foresight import doctor
+from foresight.bot_folder import init_bot
+from foresight.doctor import MIB, Check, checks
+
+NAMES = ["config", "secrets", "strategy", "python", "clock", "clock_sync", "disk_space", "disk_write", "ports"]
+
+
+def by_name(found: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in found}
+
+
+def test_a_new_bot_folder_is_healthy_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    init_bot(tmp_path)
+    (tmp_path / "strategy").mkdir(exist_ok=True)
+    (tmp_path / "strategy" / "__init__.py").touch()
+    before = sorted(tmp_path.rglob("*"))
+    found = checks(tmp_path)
+    assert [check.name for check in found] == [*NAMES, "reachability", "file_handles"]
+    assert {name: check.status for name, check in by_name(found).items() if check.status == "fail"} == {}
+    assert all(check.found and check.advice for check in found)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_missing_folder_is_told_by_each_check_that_needs_it(tmp_path: Path) -> None:
+    found = by_name(checks(tmp_path / "absent"))
+    failed = {name for name, check in found.items() if check.status == "fail"}
+    assert failed == {"config", "strategy", "disk_space", "disk_write"}
+    assert "foresight init" in found["config"].found
+    assert not (tmp_path / "absent").exists()
+
+
+def test_every_problem_of_the_configuration_is_a_check_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "bot.toml").write_text("[paper]\ndeposit_usd = -1\n[venue]\nseed = -1\n")
+    assert [check.status for check in checks(tmp_path) if check.name == "config"] == ["fail", "fail"]
+
+
+def test_a_secret_that_cannot_be_taken_fails_without_its_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bot.toml").touch()
+    monkeypatch.setenv("FORESIGHT_SECRET_1X", "swordfish")
+    check = by_name(checks(tmp_path))["secrets"]
+    assert check.status == "fail"
+    assert "swordfish" not in str(check)
+
+
+@pytest.mark.parametrize(
+    ("check", "status"),
+    [
+        (doctor.python_check((3, 10, 9)), "fail"),
+        (doctor.python_check((3, 11, 0)), "ok"),
+        (doctor.clock_check(5.0), "ok"),
+        (doctor.clock_check(-5.1), "warn"),
+        (doctor.clock_sync_check("yes"), "ok"),
+        (doctor.clock_sync_check("no"), "warn"),
+        (doctor.clock_sync_check("unknown"), "warn"),
+        (doctor.space_check(100 * MIB - 1, Path()), "fail"),
+        (doctor.space_check(100 * MIB, Path()), "warn"),
+        (doctor.space_check(1024 * MIB - 1, Path()), "warn"),
+        (doctor.space_check(1024 * MIB, Path()), "ok"),
+        (doctor.handles_check(63), "fail"),
+        (doctor.handles_check(64), "warn"),
+        (doctor.handles_check(256), "ok"),
+        (doctor.handles_check(-1), "ok"),
+    ],
+)
+def test_a_verdict_on_both_sides_of_its_limit(check: Check, status: str) -> None:
+    assert check.status == status
+    assert (check.advice == doctor.NOTHING) == (status == "ok")
