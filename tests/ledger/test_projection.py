@@ -56,15 +56,16 @@ def test_a_rebuilt_file_says_the_same_as_one_that_grew(tmp_path: Path) -> None:
 
 
 class Refusing:
-    """A connection that refuses its n-th statement, once."""
+    """A connection that refuses its n-th statement, once, or that one and every rollback after it."""
 
-    def __init__(self, real: sqlite3.Connection, number: int) -> None:
+    def __init__(self, real: sqlite3.Connection, number: int, *, also_rollback: bool = False) -> None:
         self._real = real
         self._left = number
+        self._also_rollback = also_rollback
 
     def execute(self, *words: object) -> object:
         self._left -= 1
-        if self._left == 0:
+        if self._left == 0 or (self._also_rollback and words == ("ROLLBACK",)):
             raise sqlite3.OperationalError("database or disk is full")
         return self._real.execute(*words)  # type: ignore[arg-type]
 
@@ -74,6 +75,23 @@ class Refusing:
 
     def close(self) -> None:
         self._real.close()
+
+
+class Ending:
+    """A connection whose database ends the transaction by itself when it refuses, as SQLite does on a full disk."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+
+    def execute(self, *words: object) -> object:
+        if words != ("BEGIN",):
+            self._real.execute("ROLLBACK")
+            raise sqlite3.OperationalError("the database ended the transaction")
+        return self._real.execute("BEGIN")
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._real.in_transaction
 
 
 @pytest.mark.parametrize("number", range(2, 12))
@@ -93,11 +111,51 @@ def test_a_write_that_fails_at_the_nth_statement_leaves_the_file_and_the_fold_as
         assert [row.state for row in read_trades(path)] == ["closed", "open"]
 
 
+@pytest.mark.parametrize("number", range(2, 8))
+def test_a_disk_that_refuses_a_write_and_its_rollback_too_leaves_no_half_of_it(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with a_projection(path) as projection:
+        projection.apply(HISTORY[:2])
+        before = read_trades(path)
+        real = projection._connection
+        projection._connection = Refusing(real, number, also_rollback=True)  # type: ignore[assignment]
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            projection.apply(HISTORY[2:])
+        projection._connection = real
+        assert read_trades(path) == before
+        projection.apply(HISTORY[2:])
+        assert [row.state for row in read_trades(path)] == ["closed", "open"]
+
+
+def test_entries_that_cannot_be_read_begin_nothing_that_is_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with a_projection(path) as projection:
+        real = projection._connection
+        projection._connection = Ending(real)  # type: ignore[assignment]
+        with pytest.raises(sqlite3.OperationalError, match="ended the transaction"):
+            projection.apply(HISTORY)
+        projection._connection = real
+        assert read_trades(path) == []
+        projection.apply(HISTORY)
+        assert len(read_trades(path)) == 2
+
+
 def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"no database" * 100)
     with pytest.raises(LedgerRefused, match="delete this file, and it is made anew"):
         read_trades(path)
+    with pytest.raises(LedgerRefused, match="cannot be opened for writing"):
+        Projection(path)
+
+
+def test_a_position_that_is_no_number_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript("CREATE TABLE position (seq TEXT); INSERT INTO position VALUES ('far along')")
+    connection.close()
+    with pytest.raises(LedgerRefused, match="delete this file, and it is made anew"):
+        read_position(path)
 
 
 def test_the_fold_in_memory_gives_the_rows_of_the_file(tmp_path: Path) -> None:
