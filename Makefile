@@ -6,14 +6,14 @@ BOT ?= bot
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test setup check bench bench-peer soak clean lock
+.PHONY: run test setup check bench bench-peer bench-peers soak clean lock headlines
 
 run: $(READY)
 	@test -e $(BOT)/bot.toml || $(BIN)/foresight init $(BOT)
 	$(BIN)/foresight run --bot $(BOT) $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:$(VENV)/coverage.json $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-report=json:$(VENV)/coverage.json $(ARGS)
 	$(BIN)/python tools/coverage_floor.py $(VENV)/coverage.json
 
 setup: $(READY)
@@ -36,6 +36,12 @@ bench: $(READY)
 
 bench-peer: $(READY)
 	$(BIN)/python bench/peer_setup.py
+
+bench-peers: $(READY)
+	$(BIN)/python bench/reloaders.py $(ARGS)
+
+headlines: $(READY)
+	$(BIN)/python examples/headlines/watch.py $(ARGS)
 
 soak: $(READY)
 	$(BIN)/python bench/soak.py $(ARGS)

@@ -24,14 +24,13 @@ import polars as pl
 
 from crossing import START_NS, Counted, Quotes, session_over, settings_for, timed_run
 from foresight.engine import Engine
-from foresight.engine.tape import Tape
 from foresight.engine.views import Views
 from foresight.events import ABSENT, Listed, MarketEvent, Quote
 from foresight.markets import SECOND_NS, Token
 from foresight.sources.recording import Recording
 from measuring import Document, arguments, machine, tell
 from quotes import MICROS, quotes
-from tesseract import Seam
+from tesseract.guest import Guest
 
 NEVER_NS = 10**9 * SECOND_NS
 ROUNDS = 5
@@ -112,18 +111,18 @@ def per_evaluation(instruments: int, events: int) -> Document:
     quotes_s = median(_replayed(source) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:
         session, clock = session_over(source, settings_for(source), Path(folder), sink)
-        with Span(Views, "build") as views, Span(Tape, "add") as tape, Span(Seam, "call") as seam:
+        with Span(Views, "build") as views, Span(Guest, "call") as seam:
             seconds = timed_run(session, clock)
     engine = session.engine
     live_ns = sink.took_ns
     parts = {
         "build the view": views.seconds,
-        "encode it for the tape": tape.seconds,
         "live function": live_ns / 1e9,
         "around it: watchdog, state and answer through their encoding": seam.seconds - live_ns / 1e9,
     }
     whole = seconds - quotes_s
-    parts["judge, orders, presence, digest and the round itself"] = whole - views.seconds - tape.seconds - seam.seconds
+    rest = "encode the view, judge, orders, presence, digest and the round itself"
+    parts[rest] = whole - views.seconds - seam.seconds
     return {
         "evaluations": engine.evaluations,
         "all": round(whole / engine.evaluations * 1e6, 1),

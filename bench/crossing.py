@@ -21,16 +21,14 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-import msgspec
-
 from foresight.broker import PaperBroker
+from foresight.contract import CONTRACT
 from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, Settings
 from foresight.engine.settings import RiskLimits
 from foresight.events import Answer, Decided, Listed, MarketEvent, Quote, Raised
 from foresight.markets import SECOND_NS, Market, MarketId, Origin, Token
 from foresight.money import MICROS
-from foresight.runtime.bot import CONTRACT
 from foresight.runtime.clock import LockstepClock
 from foresight.runtime.session import Session
 from foresight.sources import Source
@@ -117,8 +115,8 @@ def settings_for(source: Source) -> Settings:
 def session_over(source: Source, settings: Settings, releases: Path, sink: Counted) -> tuple[Session, LockstepClock]:
     """A session as the live program builds it, with the benchmark's strategy, before its first event."""
     release = take_release(STRATEGY, releases, number=1, origin="bench", now_ns=0)
-    host = InProcessHost(release, CONTRACT)
-    seam = Seam(host, Answer, params=msgspec.convert({"band": BANDS[len(source.slots)]}, host.params_type))
+    host = InProcessHost(release, CONTRACT, overrides={"band": BANDS[len(source.slots)]})
+    seam: Seam[Answer] = Seam(CONTRACT, host)
     engine = Engine(settings, source.start_ns)
     clock = LockstepClock(source.start_ns)
     broker = PaperBroker(engine.markets.books.get)

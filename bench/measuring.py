@@ -63,7 +63,7 @@ def middle(samples: Iterable[float], digits: int = 3) -> dict[str, float]:
     return {name: round(value, digits) for name, value in told.items()}
 
 
-def json_of(command: Sequence[str | Path], timeout_s: float = 900) -> Document:
+def json_of(command: Sequence[str | Path], timeout_s: float = 3_600) -> Document:
     """Runs a command in a process of its own and returns the JSON document it prints. Raises CalledProcessError, its
     errors already on ours, when it fails."""
     done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=True, timeout=timeout_s)

@@ -56,10 +56,11 @@ def measured(seed: int, seconds: int) -> Document:
         clock = LockstepClock(market.start_ns)
         bot = Bot(config, market, clock, speed=None)
         try:
-            session = TimedSession(
-                bot.engine, market, bot.seam, PaperBroker(bot.engine.markets.books.get), clock=clock, sink=bot.sink
-            )
+            broker = PaperBroker(bot.engine.markets.books.get)
+            seam = bot.live.runtime.seam
+            session = TimedSession(bot.engine, market, seam, broker, clock=clock, sink=bot.sink)
             session.begin()
+            bot.start_here()
             session.run_lockstep(clock, market.start_ns + seconds * SECOND_NS)
         finally:
             bot.close()

@@ -1,4 +1,5 @@
-"""What `make bench` runs: replay beside the peer, rounds, memory, and three hours of the twelve. About four minutes.
+"""What `make bench` runs: replay beside the peer, rounds, memory, three hours of the twelve, and the seam but for its
+lateness, which takes twenty minutes by itself. About ten minutes.
 
 Each part is a process of its own. Prints one JSON document, says on standard error how far it is and which bars are
 met, and ends with exit code 1 when one is not. `--keep` also writes the document to `bench/results/bench.json`.
@@ -15,6 +16,7 @@ PARTS = {
     "round": ("round.py",),
     "memory": ("memory.py",),
     "three_hours": ("twelve_hours.py", "--hours", "3"),
+    "seam": ("seam.py", "loop", "live", "restart", "round_trip"),
 }
 
 Parts = dict[str, tuple[str, ...]]

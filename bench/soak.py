@@ -1,6 +1,9 @@
-"""What `make soak` runs: twelve hours of simulated time, and an hour of presence at ten times the pace. Seven minutes.
+"""What `make soak` runs. About an hour.
 
-The two run one after the other. Prints one JSON document, writes it to `bench/results/soak.json`, and ends with exit
+Twelve hours of simulated time, an hour of presence at ten times the pace, ten minutes of each storm of deploys, ten
+thousand deploys, and a change at every step of a recorded run. `--only NAME` runs one of them and writes nothing.
+
+They run one after the other. Prints one JSON document, writes it to `bench/results/soak.json`, and ends with exit
 code 1 when a bar is not met. `--quick` writes nothing.
 """
 
@@ -9,12 +12,22 @@ import sys
 from measuring import arguments
 from run_all import Parts, run
 
-PARTS: Parts = {"twelve_hours": ("twelve_hours.py",), "presence": ("presence.py",)}
+PARTS: Parts = {
+    "twelve_hours": ("twelve_hours.py",),
+    "presence": ("presence.py",),
+    "storm_second_by_second": ("storms.py", "--plan", "second"),
+    "storm_at_the_due_instant": ("storms.py", "--plan", "due"),
+    "ten_thousand_deploys": ("deploys.py",),
+    "swap_at_every_step": ("swaps.py",),
+}
 
 
 def main() -> int:
-    chosen = arguments(__doc__ or "").parse_args()
-    return run(PARTS, "soak.json", quick=chosen.quick, kept=True)
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--only", choices=tuple(PARTS))
+    chosen = parser.parse_args()
+    parts = PARTS if chosen.only is None else {chosen.only: PARTS[chosen.only]}
+    return run(parts, "soak.json", quick=chosen.quick, kept=chosen.only is None)
 
 
 if __name__ == "__main__":

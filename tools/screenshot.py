@@ -32,6 +32,7 @@ def main(minutes: float) -> None:
         clock = LockstepClock(market.start_ns)
         bot = Bot(load_config(folder), market, clock, speed=1.0)
         bot.session.begin()
+        bot.start_here()
         bot.session.run_lockstep(clock, market.start_ns + int(minutes * MINUTE_NS))
         console = Console(record=True, width=WIDTH, force_terminal=True, file=io.StringIO())
         console.print(draw(bot))

@@ -4,6 +4,7 @@ bot.toml            the configuration, read once at the start
 strategy/           the live code
 state/              what the bot and its operator tell each other
   observed/         what the engine reports, one JSON file a subject
+    requests/       the answers to requests
   requests/         what is asked of the engine
 data/               what the bot keeps
   releases/         immutable copies of the live code
@@ -52,6 +53,10 @@ class BotFolder(msgspec.Struct, frozen=True):
     @property
     def requests(self) -> Path:
         return self.state / "requests"
+
+    @property
+    def answers(self) -> Path:
+        return self.observed / "requests"
 
     @property
     def runs(self) -> Path:

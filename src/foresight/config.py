@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from foresight.engine.settings import RiskLimits, Settings
 from foresight.errors import ConfigRefused, Problem
-from foresight.markets import DEFAULT_ASSETS, SECOND_NS, Origin
+from foresight.markets import DEFAULT_ASSETS, SECOND_NS, Origin, slot_id
 from foresight.money import MICROS
 from foresight.secrets import FILE_BYTES_MAX, NOT_HERE, file_problem, resolved_file, secret_paths, syntax_problem
 from foresight.toml_places import Keys, lines_of, place_of, shown, value_at, without
@@ -113,7 +113,7 @@ class EvaluationSection(_Section):
     period_s: Annotated[int, AfterValidator(_divides_a_minute)] = _whole(5, 1, 60, "of seconds that divides 60,")
     late_after_ms: int = _whole(500, 1, 60_000, "of milliseconds")
     on_event_gap_ms: int = _whole(1_000, 50, 60_000, "of milliseconds")
-    budget_ms: int = _whole(1_000, 1, 60_000, "of milliseconds")
+    budget_ms: int = _whole(400, 1, 60_000, "of milliseconds")
 
 
 class StalenessSection(_Section):
@@ -162,6 +162,30 @@ class GatesSection(_Section):
     )
 
 
+class StrategyEntry(_Section):
+    module: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")
+    slots: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+class DeploySection(_Section):
+    follow: Literal["files", "git", "none"] = Field(default="files", description='"files", "git" or "none"')
+    repository: str = Field(default="", description='a path or an address of a git repository, or "" for this folder')
+    branch: str = Field(
+        default="main",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}$",
+        description="the name of a branch, such as main",
+    )
+    subfolder: str = Field(default="strategy", description='the folder of the live code in the repository, or ""')
+    rehearse_min: int = _whole(15, 0, 60, "of minutes")
+    probation_rounds: int = _whole(12, 1, 1_000, "of rounds")
+    keep_releases: int = _whole(200, 2, 100_000, "of releases")
+    memory_mb: int = _whole(1_024, 64, 65_536, "of MiB")
+    strategies: dict[str, StrategyEntry] = Field(
+        default={},
+        description='a table such as fast = { module = "strategy.fast", slots = ["btc-5m"] }',
+    )
+
+
 class SecretsSection(_Section):
     file: str = Field(default="", description='the path of a file outside the bot folder, or "" for none')
 
@@ -177,6 +201,7 @@ class Config(_Section):
     paper: PaperSection = PaperSection()
     risk: RiskSection = RiskSection()
     gates: GatesSection = GatesSection()
+    deploy: DeploySection = DeploySection()
     secrets: SecretsSection = SecretsSection()
     _folder: Path = PrivateAttr(default=Path())
 
@@ -288,10 +313,25 @@ def _contradictions(config: Config, lines: Mapping[Keys, int]) -> Iterator[tuple
             found = f"{high}" if (section, larger) in lines else f"{high} by default"
             right = f"it should be no less than {smaller}, which is {low}"
             yield {(section, larger), (section, smaller)}, Problem(place, found, right)
+    yield from _strategy_problems(config, lines)
     wrong = file_problem(config)
     if wrong:
         place = place_of(FILE, ("secrets", "file"), {}, lines)
         yield {("secrets", "file")}, Problem(place, shown(config.secrets.file), wrong)
+
+
+def _strategy_problems(config: Config, lines: Mapping[Keys, int]) -> Iterator[tuple[set[Keys], Problem]]:
+    """Slots of a strategy that the bot does not trade, and slots of two strategies."""
+    traded = {slot_id(asset, timeframe) for asset in config.slots.assets for timeframe in config.slots.timeframes}
+    taken: dict[str, str] = {}
+    for name, entry in config.deploy.strategies.items():
+        keys: Keys = ("deploy", "strategies", name)
+        for slot in entry.slots:
+            found = f"{slot} belongs to {taken[slot]} already" if slot in taken else f"{slot} is not traded here"
+            if slot in taken or slot not in traded:
+                right = f"the slots are {', '.join(sorted(traded))}, each of one strategy"
+                yield {("deploy", "strategies")}, Problem(place_of(FILE, keys, {}, lines), found, right)
+            taken[slot] = name
 
 
 _SECTIONS = {name: type(field.default) for name, field in Config.model_fields.items()}

@@ -12,12 +12,29 @@ Item = TypeVar("Item")
 
 
 class Evaluate(msgspec.Struct, frozen=True):
-    """Ask live code for one evaluation. It comes back as `Decided` or `Raised` with the same id."""
+    """Ask live code for one evaluation. It comes back as `Decided` or `Raised` with the same id. `encoded` is the view
+    as it crosses to another process and as the tape keeps it (msgpack)."""
 
     evaluation_id: int
     slot: SlotId
     due_ns: int
     view: View
+    encoded: bytes
+
+
+class KeepOnTape(msgspec.Struct, frozen=True):
+    """A view from before the start, encoded: nobody is asked, and rehearsals have it."""
+
+    slot: SlotId
+    at_ns: int
+    encoded: bytes
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """This release does what it may not: take it back, while it is on probation."""
+
+    release: str
+    text: str
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,19 +150,36 @@ class GateScored(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseLive(msgspec.Struct, frozen=True, tag=True):
-    """From here on this release, with these parameters, answers evaluations. `digest` names its stored copy."""
+    """From here on this release, with these parameters, answers the evaluations of `slots`, of all when empty. `digest`
+    names its stored copy."""
 
     release: str
     digest: str
     revision: int
     params: dict[str, object]
+    slots: tuple[SlotId, ...] = ()
+    origin: str = ""
+    author: str = ""
+    replaced: str = ""
+
+
+class ReleaseEnded(msgspec.Struct, frozen=True, tag=True):
+    """What became of a release: `state` is kept, rolled back, shadow (it answers for information) or refused. `to`
+    answers in its place after a rollback, `text` says why."""
+
+    release: str
+    revision: int
+    state: str
+    to: str
+    text: str
 
 
 class Commanded(msgspec.Struct, frozen=True, tag=True):
-    """What an operator asked for and got."""
+    """What an operator asked for, and `what` exactly."""
 
     name: str
     author: str
+    what: str = ""
 
 
 class OrderEnded(msgspec.Struct, frozen=True, tag=True):
@@ -156,7 +190,7 @@ class OrderEnded(msgspec.Struct, frozen=True, tag=True):
 
 
 LedgerEntry = Deposited | FillBooked | SettlementBooked
-JournalEntry = LedgerEntry | Judged | Failed | OrderEnded | GateScored | ReleaseLive | Commanded
+JournalEntry = LedgerEntry | Judged | Failed | OrderEnded | GateScored | ReleaseLive | ReleaseEnded | Commanded
 
 
 class Journal(msgspec.Struct, frozen=True):
@@ -181,4 +215,4 @@ class Schedule(msgspec.Struct, frozen=True):
     due_ns: int | None
 
 
-Effect = Evaluate | SendOrder | Journal | Notify | Schedule
+Effect = Evaluate | KeepOnTape | SendOrder | Trip | Journal | Notify | Schedule

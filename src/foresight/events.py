@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from foresight.markets import Market, MarketId, OrderId, Outcome, Token
+from foresight.markets import Market, MarketId, OrderId, Outcome, SlotId, Token
 from foresight.strategy import Enter, Exit, Verdict
 
 ABSENT = 0
@@ -96,13 +96,69 @@ class Timer(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class ReleaseBound(msgspec.Struct, frozen=True, tag=True):
-    """From now on this release, with this revision of its parameters, answers evaluations."""
+    """From now on this release, with this revision of its parameters, answers the evaluations of `slots`; of every
+    slot when they are empty. `replaced` names what it replaced, `note` says what its rehearsal found."""
 
     at_ns: int
     release: str
     digest: str
     revision: int
     params: dict[str, object] = {}
+    slots: tuple[SlotId, ...] = ()
+    origin: str = ""
+    author: str = ""
+    replaced: str = ""
+    note: str = ""
+
+
+class ReleaseKept(msgspec.Struct, frozen=True, tag=True):
+    """A release has proved itself, or a person says so; nothing stands by for it any more."""
+
+    at_ns: int
+    release: str
+    revision: int
+    by: str
+
+
+class ReleaseBack(msgspec.Struct, frozen=True, tag=True):
+    """A release was taken back; `to` answers from now on, from the very evaluation that failed. `line` says why, `text`
+    is all that is known (a traceback)."""
+
+    at_ns: int
+    release: str
+    revision: int
+    to: str
+    to_digest: str
+    to_revision: int
+    line: str
+    text: str
+
+
+class Shadowing(msgspec.Struct, frozen=True, tag=True):
+    """From now on this release answers beside the live one, for information."""
+
+    at_ns: int
+    release: str
+    text: str
+
+
+class Shadowed(msgspec.Struct, frozen=True, tag=True):
+    """What a shadow answered to the last view of `slot`; it decides nothing."""
+
+    at_ns: int
+    slot: SlotId
+    market_id: MarketId
+    release: str
+    proposal: Enter | Exit | None
+    verdicts: tuple[Verdict, ...]
+
+
+class DeployRefused(msgspec.Struct, frozen=True, tag=True):
+    """A deploy changed nothing; `text` is the whole sentence."""
+
+    at_ns: int
+    release: str
+    text: str
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -137,7 +193,7 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     release: str
     revision: int
     took_ns: int
-    kind: Literal["raised", "overran", "answer"]
+    kind: Literal["raised", "overran", "answer", "lost"]
     text: str
 
 
@@ -169,11 +225,13 @@ class OrderClosed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):
-    """What an operator asks: `halt` refuses every new entry until `resume`."""
+    """What an operator asks: `halt` refuses every new entry until `resume`; the others change live code, `what` they
+    say, and what becomes of them is told by release events."""
 
     at_ns: int
-    name: Literal["halt", "resume"]
+    name: Literal["halt", "resume", "deploy", "rollback", "keep", "params"]
     author: str
+    what: str = ""
 
 
 class JournalChecked(msgspec.Struct, frozen=True, tag=True):
@@ -192,4 +250,16 @@ class ClockChecked(msgspec.Struct, frozen=True, tag=True):
 
 MarketEvent = Listed | Quote | Depth | Printed | Spot | Reference | Resolved
 BrokerEvent = OrderFilled | OrderClosed
-Event = MarketEvent | BrokerEvent | Timer | ReleaseBound | Decided | Raised | Command | ClockChecked | JournalChecked
+ReleaseEvent = ReleaseBound | ReleaseKept | ReleaseBack | Shadowing | DeployRefused
+Event = (
+    MarketEvent
+    | BrokerEvent
+    | Timer
+    | ReleaseEvent
+    | Shadowed
+    | Decided
+    | Raised
+    | Command
+    | ClockChecked
+    | JournalChecked
+)

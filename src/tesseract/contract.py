@@ -6,42 +6,78 @@ A release is a package with an entry function and two frozen msgspec Structs:
     State                               what one key remembers from call to call; every field has a default
     entry(input, state, params)         a plain, synchronous, pure function; its result carries the next state
                                         in an attribute `state`
+    migrate(old, old_schema)            optional: a State from the fields of another release's
 """
 
+import importlib
 import inspect
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import msgspec
 
+from tesseract.errors import said_by
+from tesseract.schema import state_type_problems
+
 ENTRY_ARGUMENTS = 3
+MIGRATE_ARGUMENTS = 2
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """`entry` names the function; `answer` is the msgspec type of its result, where `state` is `msgspec.Raw`."""
+    """What the resident program and its live code have agreed on.
+
+    `entry` names the function; `given` is the msgspec type of its input, `answer` that of its result, where `state` is
+    `msgspec.Raw`. `check` tells why an answer of the right type can still not be used, or None. `compared` names the
+    fields of an answer that are its decision: a rehearsal counts those that differ from what was decided.
+    """
 
     entry: str
+    given: type[Any]
     answer: type[msgspec.Struct]
+    check: Callable[[Any], str | None] | None = None
+    compared: tuple[str, ...] = ()
+
+    def decision_of(self, answer: msgspec.Struct) -> bytes:
+        """The compared fields, encoded."""
+        return msgspec.msgpack.encode([getattr(answer, name) for name in self.compared])
+
+
+def contract_at(place: str) -> Contract:
+    """The contract that `package.module:NAME` names. Raises ImportError or AttributeError."""
+    module, _, name = place.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    assert isinstance(found, Contract), f"{place} is no Contract"
+    return found
 
 
 def problems_of(module: ModuleType, contract: Contract) -> list[str]:
-    """Every way in which `module` breaks the contract, as sentences. Empty when it meets it."""
-    return [
-        *_struct_problems(module, "Params"),
-        *_struct_problems(module, "State"),
-        *_entry_problems(module, contract.entry),
-    ]
+    """Every way in which `module` breaks the contract, as sentences with their place. Empty when it meets it."""
+    found = {
+        "Params": struct_problems(module, "Params"),
+        "State": struct_problems(module, "State"),
+        contract.entry: _entry_problems(module, contract.entry, "input, state, params", ENTRY_ARGUMENTS),
+    }
+    if _has_migrate(module):
+        found["migrate"] = _entry_problems(module, "migrate", "old, old_schema", MIGRATE_ARGUMENTS)
+    return [f"{problem} ({_place_of(module, name)})" for name, problems in found.items() for problem in problems]
 
 
-def said_by(error: BaseException) -> str:
-    """What live code's error says of itself; its own `__str__` may fail as well."""
+def _place_of(module: ModuleType, name: str) -> str:
+    """Where live code defines a name, as `file:line`; only the module's file when there is no such place."""
     try:
-        return str(error)
-    except Exception as second:  # noqa: BLE001 - live code is executed here; the refusal goes on without its text
-        return f"its text cannot be told ({type(second).__name__})"
+        found = inspect.unwrap(getattr(module, name))
+        return f"{inspect.getsourcefile(found)}:{inspect.getsourcelines(found)[1]}"
+    except Exception:  # noqa: BLE001 - live code may have put anything there; the refusal names the file then
+        return str(module.__file__)
 
 
-def _struct_problems(module: ModuleType, name: str) -> list[str]:
+def _has_migrate(module: ModuleType) -> bool:
+    return getattr(module, "migrate", None) is not None
+
+
+def struct_problems(module: ModuleType, name: str) -> list[str]:
+    """Why `module` has no usable Struct of this name; empty when it has."""
     found = getattr(module, name, None)
     if found is None:
         return [f"{name} is missing: the package must offer a frozen msgspec Struct of that name"]
@@ -50,26 +86,35 @@ def _struct_problems(module: ModuleType, name: str) -> list[str]:
     problems = []
     if not found.__struct_config__.frozen:
         problems.append(f"{name} must be frozen: class {name}(msgspec.Struct, frozen=True)")
+    undeclared = state_type_problems(found)
+    if undeclared:  # a type that msgspec cannot handle must not be built from here on
+        return [*problems, *undeclared]
     try:
         msgspec.msgpack.decode(msgspec.msgpack.encode(found()), type=found)
     except msgspec.ValidationError as error:
         problems.append(f"{name}'s own defaults break its types: {error}")
     except Exception as error:  # noqa: BLE001 - live code is executed here (factories, __post_init__); it is refused
-        problems.append(f"{name}() cannot be built, every field needs a default of plain data: {said_by(error)}")
+        why = _why_not(found, error)
+        problems.append(f"{name}() cannot be built, every field needs a default of plain data: {why}")
     return problems
 
 
-def _entry_problems(module: ModuleType, entry: str) -> list[str]:
+def _why_not(found: type[msgspec.Struct], error: BaseException) -> str:
+    needy = [f"{found.__name__}.{field.name}" for field in msgspec.structs.fields(found) if field.required]
+    return f"{', '.join(needy)} has none" if needy else said_by(error)
+
+
+def _entry_problems(module: ModuleType, entry: str, arguments: str, count: int) -> list[str]:
     found: Any = getattr(module, entry, None)
     if found is None:
-        return [f"{entry}(input, state, params) is missing"]
+        return [f"{entry}({arguments}) is missing"]
     if not inspect.isfunction(found):
         return [f"{entry} is {found!r}, and must be a plain function"]
     problems = []
     if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found) or inspect.isasyncgenfunction(found):
         problems.append(f"{entry} must be a plain function, neither async nor a generator")
     try:
-        inspect.signature(found).bind(*range(ENTRY_ARGUMENTS))
+        inspect.signature(found).bind(*range(count))
     except TypeError:
-        problems.append(f"{entry}{inspect.signature(found)} must take (input, state, params)")
+        problems.append(f"{entry}{inspect.signature(found)} must take ({arguments})")
     return problems

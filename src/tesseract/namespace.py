@@ -32,9 +32,9 @@ class Namespace:
         sys.modules[self.prefix] = parent
         sys.meta_path.insert(0, self._finder)
 
-    def load(self) -> ModuleType:
-        """Imports the package and returns it. Raises whatever its code raises."""
-        return importlib.import_module(f"{self.prefix}.{self.package}")
+    def load(self, module: str = "") -> ModuleType:
+        """Imports the package, or a module in it, and returns it. Raises whatever its code raises."""
+        return importlib.import_module(f"{self.prefix}.{module or self.package}")
 
     def close(self) -> None:
         if self._finder in sys.meta_path:

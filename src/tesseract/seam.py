@@ -1,28 +1,33 @@
 """The seam: the one place where resident code reaches live code.
 
-`seam.call(key, input)` is a fold per key: the release that is bound answers, and the state it returns is kept, as
-encoded bytes, for that key's next call. A call that fails leaves the key's state exactly as it was.
+Each key is a fold: the release that is bound to the key answers, and the state that it returns is kept, as encoded
+bytes, for the key's next call. A call that fails leaves the key's state exactly as it was.
+
+The theory of a change. A commit replaces the entry of a key in one table, between two calls, so no call is ever handled
+by two releases. While the new release is on probation, the one that it replaced is its standby: every request goes to
+both, each with its own state. When the live one fails, the table goes back, and the standby's answer to the very same
+request is the outcome. Calls of one key are answered one after the other, so there is always one current state. The
+standby keeps step: an outcome never waits for its answer, but the key's next call does, because it needs that state.
 """
 
-from typing import Generic, Protocol, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 import msgspec
 
-from tesseract.host import Answer, Fault
+from tesseract.calls import Answer, Fault
+from tesseract.contract import Contract
+from tesseract.host import Host
 from tesseract.release import Release
+from tesseract.shadow import Shadow, ShadowInput
+from tesseract.tape import Tape
 
 Value = TypeVar("Value", bound=msgspec.Struct)
-
-
-class Host(Protocol):
-    """What the seam asks of a host."""
-
-    release: Release
-    params_type: type[msgspec.Struct]
-
-    def first_state(self) -> bytes: ...
-    def call(self, given: object, state: bytes, params: object) -> Answer: ...
-    def close(self) -> None: ...
+WAITING_MAX = 64
+"""Calls of one key that may wait for the one before; a fold that falls so far behind will not catch up."""
+BEHIND_MAX = 20_000
+"""Inputs that are kept while a candidate is staged."""
 
 
 class Outcome(msgspec.Struct, Generic[Value], frozen=True):
@@ -36,37 +41,390 @@ class Outcome(msgspec.Struct, Generic[Value], frozen=True):
     took_ns: int
 
 
-class Seam(Generic[Value]):
-    """Routes calls to the live release's host and holds every key's state."""
+class Input(msgspec.Struct, frozen=True):
+    """One input of a key, as a candidate that is staged meanwhile must still take it."""
 
-    def __init__(
-        self, host: Host, value_type: type[Value], *, params: msgspec.Struct | None = None, revision: int = 1
-    ) -> None:
-        """`params` are the release's defaults when not given; `revision` is the number that they go by."""
-        self._host = host
-        self._value_type = value_type
-        self._first_state = host.first_state()
-        self._states: dict[str, bytes] = {}
-        self.revision = revision
-        self.params = host.params_type() if params is None else params
+    number: int
+    key: str
+    given: object
+    encoded: bytes
+
+
+class RolledBack(msgspec.Struct, frozen=True):
+    """A release failed on probation. `key` is where, `text` what it said, and `line` the same in one line; the standby
+    answers from this request on."""
+
+    release: Release
+    revision: int
+    back_to: Release
+    back_to_revision: int
+    key: str
+    text: str
+    line: str
+
+
+Deliver = Callable[[Outcome[Value]], None]
+
+
+class _Asked(msgspec.Struct):
+    """A call that waits for its answer, from one release or from two."""
+
+    input: Input
+    at_ns: int
+    deliver: Callable[..., None]
+    live: Host
+    standby: Host | None
+    standby_answer: Answer | None = None
+    is_overruled: bool = False
+
+
+class Route(msgspec.Struct):
+    """One key's entry in the table. `rounds` counts answers of the live release since its commit."""
+
+    live: Host
+    state: bytes
+    standby: Host | None = None
+    standby_state: bytes = b""
+    rounds: int = 0
+    asked: _Asked | None = None
+    lagging: _Asked | None = None
+    """The call that the standby has still to answer; also one whose outcome is known, and also after a rollback."""
+    waiting: deque[tuple[Input, int, Callable[..., None]]] = msgspec.field(default_factory=deque)
 
     @property
-    def release(self) -> Release:
-        return self._host.release
+    def is_free(self) -> bool:
+        """Whether the next call may begin."""
+        return self.asked is None and self.lagging is None
 
-    def call(self, key: str, given: object) -> Outcome[Value]:
-        """Never raises for what live code does."""
-        answer = self._host.call(given, self._states.get(key, self._first_state), self.params)
-        value = answer.value
-        if value is None or answer.state is None:
-            return Outcome(self._host.release.name, self.revision, None, answer.fault, answer.took_ns)
-        assert isinstance(value, self._value_type)
-        self._states[key] = answer.state
-        return Outcome(self._host.release.name, self.revision, value, None, answer.took_ns)
+    @property
+    def is_behind(self) -> bool:
+        """Whether the release that was put back has still to answer a call that its successor answered."""
+        return self.lagging is not None and self.lagging is not self.asked and self.lagging.standby is self.live
+
+
+class Seam(Generic[Value]):
+    """Routes calls to hosts and holds every key's state. Not thread-safe: everything happens on one thread."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        host: Host | None = None,
+        *,
+        tape: Tape | None = None,
+        strategy_of: Callable[[str], str] = lambda _key: "",
+        rounds: int = 12,
+    ) -> None:
+        """`host` answers every key, until something else is committed; without one, calls have no value before the
+        first commit. `strategy_of` names the strategy of a key, where a package holds several. A probation lasts
+        `rounds` answers of each key."""
+        self.contract = contract
+        self.tape = tape
+        self.rounds = rounds
+        self.strategy_of = strategy_of
+        self.routes: dict[str, Route] = {}
+        self.strategies: dict[str, Host] = {} if host is None else {"": host}
+        self.on_rolled_back: Callable[[RolledBack], None] = lambda _event: None
+        self.on_clean: Callable[[Host], None] = lambda _host: None
+        self.on_settled: Callable[[], None] = lambda: None
+        self.tape_ns = 0
+        self.shadow: Shadow | None = None
+        self.shadow_sees: Callable[[str, object, bytes], tuple[object, bytes]] = lambda _key, given, encoded: (
+            given,
+            encoded,
+        )
+        self._before: dict[str, Host] = {}
+        self._encoder = msgspec.msgpack.Encoder()
+        self._number = 0
+        self._since: list[Input] | None = None
+        self._held: list[Callable[[], None]] | None = None
+        self._open = self._needed()
+
+    def submit(
+        self, key: str, given: object, deliver: Deliver[Value], *, at_ns: int = 0, encoded: bytes | None = None
+    ) -> None:
+        """Asks the release that is bound to `key`. `deliver` gets the outcome exactly once, at once or later; nothing
+        that live code does raises. `encoded` is `given` in msgpack, where the caller has it already."""
+        if self._held is not None:
+            self._held.append(lambda: self.submit(key, given, deliver, at_ns=at_ns, encoded=encoded))
+            return
+        taken = self._take(key, given, at_ns, self._encoder.encode(given) if encoded is None else encoded)
+        route = self.route(key)
+        if route is None:
+            deliver(Outcome("v0", 0, None, Fault("lost", "no release is live yet"), 0))
+        elif route.is_free:
+            self._ask(route, taken, at_ns, deliver)
+        elif len(route.waiting) < WAITING_MAX:
+            route.waiting.append((taken, at_ns, deliver))
+        else:
+            fault = Fault("overran", f"{WAITING_MAX} calls of {key} wait already")
+            deliver(_outcome(route.live, None, fault, 0))
+
+    def call(self, key: str, given: object, *, at_ns: int = 0) -> Outcome[Value]:
+        """As `submit`, for hosts that answer at once: those inside this process."""
+        outcomes: list[Outcome[Value]] = []
+        self.submit(key, given, outcomes.append, at_ns=at_ns)
+        assert outcomes, "this host answers later; use `submit`"
+        return outcomes[0]
+
+    def keep_on_tape(self, key: str, encoded: bytes, at_ns: int) -> None:
+        """An input that nobody is asked about: history, for rehearsals."""
+        if self.tape is not None:
+            self.tape_ns = at_ns
+            self.tape.add(key, at_ns, encoded)
+
+    def route(self, key: str) -> Route | None:
+        """The key's entry, made on its first call; None while its strategy has no release."""
+        found = self.routes.get(key)
+        if found is None:
+            strategy = self.strategy_of(key)
+            host, before = self.strategies.get(strategy), self._before.get(strategy)
+            if host is None:
+                return None
+            found = self.routes[key] = Route(host, host.loaded.first_state, before)
+            found.standby_state = b"" if before is None else before.loaded.first_state
+        return found
+
+    def running(self) -> str:
+        """The names of what answers, as a sentence has them; a canary's is not among them."""
+        names = {host.spec.release.name: None for host in self.strategies.values()}
+        return " and ".join(names) or "nothing"
 
     def state_of(self, key: str) -> bytes:
-        """The encoded state of one key (msgpack of the release's State)."""
-        return self._states.get(key, self._first_state)
+        """The encoded state of one key (msgpack of the release's State). Raises KeyError while nothing is live."""
+        route = self.route(key)
+        if route is None:
+            raise KeyError(key)
+        return route.state
+
+    def _take(self, key: str, given: object, at_ns: int, encoded: bytes) -> Input:
+        self._number += 1
+        self.tape_ns = at_ns
+        number = self._number if self.tape is None else self.tape.add(key, at_ns, encoded)
+        taken = Input(number, key, given, encoded)
+        if self._since is not None and len(self._since) < BEHIND_MAX:
+            self._since.append(taken)
+        if self.shadow is not None:
+            seen, seen_encoded = self.shadow_sees(key, given, encoded)
+            self.shadow.take(key, self.strategy_of(key), ShadowInput(seen, seen_encoded, at_ns))
+        return taken
+
+    # One call
+
+    def _ask(self, route: Route, taken: Input, at_ns: int, deliver: Deliver[Value]) -> None:
+        asked = _Asked(taken, at_ns, deliver, route.live, route.standby)
+        route.asked = asked
+        standby, state = route.standby, route.standby_state
+        if standby is not None:
+            route.lagging = asked
+            standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
+        if route.asked is asked and not asked.is_overruled:
+            route.live.submit(
+                taken.given, taken.encoded, route.state, lambda answer: self._live_said(route, asked, answer)
+            )
+
+    def _live_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
+        if asked.is_overruled or route.asked is not asked:
+            return
+        if answer.value is not None and answer.state is not None:
+            route.rounds += 1
+            self._settle(route, asked, answer)
+            if route.rounds == self.rounds and self._is_clean(asked.live):
+                self.on_clean(asked.live)
+            return
+        assert answer.fault is not None
+        if asked.standby is not None and route.standby is asked.standby:
+            self._roll_back(asked.live, asked.input.key, answer.fault.text, answer.fault.line)
+        else:
+            self._settle(route, asked, answer)
+
+    def _standby_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
+        if route.lagging is not asked:
+            return
+        was_behind, route.lagging = route.is_behind, None
+        asked.standby_answer = answer
+        if asked.is_overruled:
+            self._settle(route, asked, answer)
+        elif was_behind:
+            route.state = answer.state or route.state
+            self.on_settled()
+        elif route.standby is asked.standby:
+            route.standby_state = answer.state or route.standby_state
+        self._next(route)
+
+    def _settle(self, route: Route, asked: _Asked, answer: Answer) -> None:
+        """The outcome is decided: the state moves, the tape learns of it, the caller is told, the next call begins."""
+        if route.asked is not asked:
+            return
+        route.asked = None
+        host = route.live
+        if answer.value is not None and answer.state is not None:
+            route.state = answer.state
+            if self.tape is not None:
+                self.tape.decided(asked.input.number, asked.at_ns, self.contract.decision_of(answer.value))
+        asked.deliver(_outcome(host, answer.value, answer.fault, answer.took_ns))
+        self.on_settled()
+        self._next(route)
+
+    def _next(self, route: Route) -> None:
+        if route.is_free and route.waiting:
+            self._ask(route, *route.waiting.popleft())
+
+    def _is_clean(self, host: Host) -> bool:
+        """Whether each key that `host` was asked about has had all its rounds."""
+        rounds = [route.rounds for route in self.routes.values() if _same(route.live, host)]
+        return all(count >= self.rounds for count in rounds if count)
+
+    # Changes
+
+    def keep_inputs(self, keys: Iterable[str] | None = None) -> dict[str, bytes]:
+        """The states of this moment, by key; from now on the inputs that they do not know are kept for a candidate,
+        until `forget_inputs`."""
+        wanted = set(self.routes if keys is None else keys)
+        self._since = []
+        for key in wanted:
+            route = self.routes.get(key)
+            if route is not None:
+                asked = [route.lagging] if route.is_behind else [route.asked]
+                self._since += [each.input for each in asked if each is not None]
+                self._since += [taken for taken, _, _ in route.waiting]
+        self._since.sort(key=lambda taken: taken.number)
+        return {key: self.routes[key].state for key in wanted if key in self.routes}
+
+    def kept_inputs(self) -> frozenset[int]:
+        """The numbers of the inputs that are kept now."""
+        return frozenset(taken.number for taken in self._since or ())
+
+    def keys_on_tape(self, strategies: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The keys of each of these strategies that have been on the tape."""
+        keys = self.tape.keys if self.tape is not None else ()
+        return {name: frozenset(key for key in keys if self.strategy_of(key) == name) for name in strategies}
+
+    def next_input(self, is_wanted: Callable[[str], bool]) -> Input | None:
+        """The oldest kept input of a key that is wanted; the others before it are dropped."""
+        while self._since:
+            taken = self._since.pop(0)
+            if is_wanted(taken.key):
+                return taken
+        return None
+
+    def forget_inputs(self) -> None:
+        """Of no candidate; calls that were held back begin now."""
+        self._since = None
+        held, self._held = self._held or [], None
+        for submit in held:
+            submit()
+
+    def hold_back(self) -> None:
+        """From now on no call begins, until `forget_inputs`; those that wait already are still answered."""
+        if self._held is None:
+            self._held = []
+
+    def is_between_calls(self, is_wanted: Callable[[str], bool]) -> bool:
+        """Whether no call of the wanted keys waits for its answer."""
+        return all(
+            route.asked is None and not route.is_behind and not route.waiting
+            for key, route in self.routes.items()
+            if is_wanted(key)
+        )
+
+    def commit(self, host: Host, states: Mapping[str, bytes], *, strategy: str = "", keys: Iterable[str] = ()) -> None:
+        """From the next call on `host` answers: these keys, or without any every key of the strategy. What it replaces
+        becomes its standby. A key that a host of this release answers already, as a canary, and that has no entry in
+        `states` stays as it is. Nothing here can fail."""
+        self._open[id(host)] = host
+        chosen = list(keys)
+        if not chosen:
+            if strategy in self.strategies:
+                self._before[strategy] = self.strategies[strategy]
+            self.strategies[strategy] = host
+            chosen = [key for key in self.routes if self.strategy_of(key) == strategy]
+        for key in chosen:
+            route = self.route(key)
+            if route is not None and (key in states or not _same(route.live, host)):
+                route.standby, route.standby_state = route.live, route.state
+                route.live, route.state = host, states.get(key, host.loaded.first_state)
+                route.lagging, route.rounds = None, 0
+        self._sweep()
+
+    def keep(self, host: Host) -> None:
+        """Ends a probation: the standbys of this release are not needed any more."""
+        for route in self.routes.values():
+            if _same(route.live, host) and route.standby is not None:
+                route.standby, route.standby_state, route.lagging = None, b"", None
+        for strategy in [name for name, live in self.strategies.items() if _same(live, host)]:
+            self._before.pop(strategy, None)
+        self._sweep()
+        for route in list(self.routes.values()):
+            self._next(route)  # it may have waited for the standby
+
+    def has_standby(self, host: Host) -> bool:
+        return any(_same(route.live, host) and route.standby is not None for route in self.routes.values()) or any(
+            _same(live, host) and name in self._before for name, live in self.strategies.items()
+        )
+
+    def roll_back(self, host: Host, text: str) -> None:
+        """Puts back what `host` replaced, with the state of a run that never left it. It must have a standby."""
+        assert self.has_standby(host), "a release is rolled back once, while it has a standby"
+        self._roll_back(host, "", text, text)
+
+    def _roll_back(self, failed: Host, key: str, text: str, line: str) -> None:
+        overruled = []
+        back_to: Host | None = None
+        for route in self.routes.values():
+            if _same(route.live, failed) and route.standby is not None:
+                back_to = route.live = route.standby
+                route.state, route.standby, route.standby_state = route.standby_state, None, b""
+                route.rounds = 0
+                if route.asked is not None and route.asked.standby is not None:
+                    route.asked.is_overruled = True
+                    overruled.append((route, route.asked))
+        for strategy, live in list(self.strategies.items()):
+            if _same(live, failed) and strategy in self._before:
+                back_to = self.strategies[strategy] = self._before.pop(strategy)
+        assert back_to is not None
+        self.on_rolled_back(_rolled_back(failed, back_to, key, text, line))
+        for route, asked in overruled:
+            if asked.standby_answer is not None:
+                self._settle(route, asked, asked.standby_answer)
+        self._sweep()
+
+    def hosts(self) -> list[Host]:
+        """Every host that a route or a strategy still needs, each once."""
+        return list(self._needed().values())
+
+    def _needed(self) -> dict[int, Host]:
+        found: dict[int, Host] = {}
+        for route in self.routes.values():
+            asked = () if route.asked is None or not route.asked.is_overruled else (route.asked.standby,)
+            found |= {id(host): host for host in (route.live, route.standby, *asked) if host is not None}
+        return found | {id(host): host for host in (*self.strategies.values(), *self._before.values())}
+
+    def _sweep(self) -> None:
+        """Closes the hosts that nobody needs any more."""
+        needed = self._needed()
+        for identity, host in self._open.items():
+            if identity not in needed:
+                host.close()
+        self._open = needed
 
     def close(self) -> None:
-        self._host.close()
+        if self.shadow is not None:
+            self.shadow.close()
+        for host in self.hosts():
+            host.close()
+
+
+def _same(one: Host, other: Host) -> bool:
+    """Two strategies of one release go live, are kept and go back together."""
+    return one is other or (one.spec.release, one.spec.revision) == (other.spec.release, other.spec.revision)
+
+
+def _outcome(host: Host, value: msgspec.Struct | None, fault: Fault | None, took_ns: int) -> Outcome[Value]:
+    spec = host.spec
+    return Outcome(spec.release.name, spec.revision, value, fault, took_ns)  # type: ignore[arg-type]  # the contract's
+
+
+def _rolled_back(failed: Host, back_to: Host, key: str, text: str, line: str) -> RolledBack:
+    return RolledBack(
+        failed.spec.release, failed.spec.revision, back_to.spec.release, back_to.spec.revision, key, text, line
+    )

@@ -38,7 +38,8 @@ def every_key() -> set[str]:
 def keys_in(table: dict[str, object], prefix: str = "") -> set[str]:
     found: set[str] = set()
     for key, value in table.items():
-        found |= keys_in(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}
+        is_section = isinstance(value, dict) and bool(value)
+        found |= keys_in(value, f"{prefix}{key}.") if is_section else {f"{prefix}{key}"}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -100,11 +101,10 @@ def test_a_page_reader_sees_what_an_exception_does(bot: Path, tmp_path: Path) ->
     (broken / "strategy" / "__init__.py").write_text(
         code.replace("    ask = view.book", '    raise ValueError("tried out")\n    ask = view.book'), encoding="utf-8"
     )
-    status = json.loads(foresight("run", "--bot", str(broken), "--fast", "--for", "10s", "--json").stdout)
-    presence = json.loads(foresight("presence", "--bot", str(broken), "--json").stdout)
-    assert status["presence"]["missed"] == status["presence"]["due"] > 0
-    assert presence["missed_by_cause"] == {"live code raised": presence["due"]}
-    assert {slot["state"] for slot in status["slots"]} == {"live code raised"}
+    ran = foresight("run", "--bot", str(broken), "--fast", "--for", "10s", "--json")
+    assert ran.returncode == 1
+    assert re.search(r"refused at rehearsal: .*strategy/__init__\.py:\d+ ValueError: tried out", ran.stderr)
+    assert "nothing is running" in ran.stderr
 
 
 def test_the_pages_strategy_is_as_short_as_it_says() -> None:

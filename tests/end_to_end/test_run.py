@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from end_to_end.program import Running, answer, eventually, foresight
+from foresight.sources.simulated import SimulatedMarket
 
 pytestmark = pytest.mark.process
 
@@ -134,17 +135,34 @@ def test_a_strategy_that_does_not_import_is_refused_with_file_and_line(bot: Path
     assert "Traceback" not in refused.stderr
 
 
-def test_a_strategy_that_raises_for_one_asset_leaves_the_other_slots_alone(bot: Path) -> None:
+def raise_in_eth(bot: Path, text: str, *, when: str = "True") -> None:
+    """From now on the strategy raises for ETH."""
     path = bot / "strategy/evaluate.py"
     first_line = "    state = _next_state(view, state)\n"
-    raising = "    if view.asset == 'ETH':\n        raise ValueError('no ETH today')\n"
+    raising = f"    if view.asset == 'ETH' and {when}:\n        raise ValueError('{text}')\n"
     path.write_text(path.read_text().replace(first_line, raising + first_line, 1))
+
+
+AFTER_THE_START = f"view.now_ns >= {SimulatedMarket(7).start_ns}"
+"""What no rehearsal of the market before the start can find."""
+
+
+def test_a_strategy_that_raises_in_its_rehearsal_does_not_start(bot: Path) -> None:
+    raise_in_eth(bot, "no ETH today")
+    refused = foresight("run", "--bot", str(bot), "--fast", "--for", "1m", check=False)
+    assert refused.returncode == 1
+    assert "v1 refused at rehearsal" in refused.stderr
+    assert "eth-5m: strategy/evaluate.py:23 ValueError: no ETH today" in refused.stderr
+
+
+def test_a_strategy_that_raises_for_one_asset_leaves_the_other_slots_alone(bot: Path) -> None:
+    raise_in_eth(bot, "no ETH today", when=AFTER_THE_START)
     status = json.loads(foresight("run", "--bot", str(bot), "--fast", "--for", "5m", "--json").stdout)
     rounds = 5 * 12 + 1
     assert status["presence"]["missed"] == 2 * rounds
     assert status["presence"]["done"] == 14 * rounds
     eth = [slot for slot in status["slots"] if slot["asset"] == "ETH"]
-    assert {slot["state"] for slot in eth} == {"live code raised"}
+    assert {slot["state"] for slot in eth} == {"paused: live code failed 3 rounds in a row"}
 
 
 def test_overrides_of_parameters_are_taken_and_wrong_ones_refused(bot: Path) -> None:
@@ -152,11 +170,18 @@ def test_overrides_of_parameters_are_taken_and_wrong_ones_refused(bot: Path) -> 
     (bot / "state/desired.json").write_text('{"revision": 2, "params": {"aggression": 0}}')
     status = json.loads(foresight("run", "--bot", str(bot), "--fast", "--for", "10m", "--json").stdout)
     assert status["orders"] == 0
+    assert status["revision"] == 2
     (bot / "state/desired.json").write_text('{"params": {"aggression": 9, "nonsense": 1}}')
     refused = foresight("run", "--bot", str(bot), "--fast", "--for", "1m", check=False)
     assert refused.returncode == 1
     assert "aggression = 9" in refused.stderr
-    assert "nonsense: there is no such parameter" in refused.stderr
+
+
+def test_an_override_that_the_strategy_has_no_parameter_for_is_told_and_stays_asked_for(bot: Path) -> None:
+    (bot / "state").mkdir()
+    (bot / "state/desired.json").write_text('{"params": {"nonsense": 1}}')
+    foresight("run", "--bot", str(bot), "--fast", "--for", "1m", "--json")
+    assert "parameter nonsense is dormant: this release has none" in (bot / "data/log.jsonl").read_text()
 
 
 @pytest.mark.parametrize(
@@ -234,10 +259,7 @@ def observed(bot: Path) -> bool:
 
 
 def test_live_code_that_raises_what_cannot_be_encoded_is_on_record_like_any_other(bot: Path) -> None:
-    path = bot / "strategy/evaluate.py"
-    first_line = "    state = _next_state(view, state)\n"
-    raising = "    if view.asset == 'ETH':\n        raise ValueError('\\udcff')\n"
-    path.write_text(path.read_text().replace(first_line, raising + first_line, 1))
+    raise_in_eth(bot, "\\udcff", when=AFTER_THE_START)
     status = json.loads(foresight("run", "--bot", str(bot), "--fast", "--for", "2m", "--json").stdout)
     assert status["problems"] == []
     assert status["presence"]["missed"] == 2 * (2 * 12 + 1)

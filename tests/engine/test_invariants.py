@@ -15,9 +15,21 @@ from foresight.effects import (
     SendOrder,
     SettlementBooked,
 )
-from foresight.events import ClockChecked, Command, Decided, Event, OrderFilled, Reference, ReleaseBound, Resolved
+from foresight.events import (
+    ClockChecked,
+    Command,
+    Decided,
+    DeployRefused,
+    Event,
+    OrderFilled,
+    Reference,
+    ReleaseBack,
+    ReleaseBound,
+    ReleaseKept,
+    Resolved,
+)
 from foresight.ledger import Books, fold
-from foresight.markets import SECOND_NS, Market
+from foresight.markets import SECOND_NS, Market, SlotId
 from foresight.money import MICROS
 from tests.builders import (
     NOON_NS,
@@ -105,7 +117,16 @@ commands = st.sampled_from(["halt", "resume", "resume"]).map(
     lambda name: _giving(lambda now_ns: Command(now_ns, name, "ann"))
 )
 clocks = st.sampled_from([0.0, 0.0, 900.0]).map(lambda drift: _giving(lambda now_ns: ClockChecked(now_ns, drift)))
-releases = st.integers(2, 9).map(lambda n: _giving(lambda now_ns: ReleaseBound(now_ns, f"v{n}", "e" * 32, n)))
+changes = st.sampled_from(
+    [
+        lambda now_ns, n: ReleaseBound(now_ns, f"v{n}", "e" * 32, n),
+        lambda now_ns, n: ReleaseBound(now_ns, f"v{n}", "e" * 32, n, slots=(SlotId("btc-5m"),)),
+        lambda now_ns, n: ReleaseKept(now_ns, f"v{n}", n, "probation"),
+        lambda now_ns, n: ReleaseBack(now_ns, f"v{n}", n, "v1", "d" * 32, 1, "oh", "ZeroDivisionError: oh"),
+        lambda now_ns, n: DeployRefused(now_ns, f"v{n}", f"v{n} refused at stage: it is empty; v1 is still running"),
+    ]
+)
+releases = st.builds(lambda change, n: _giving(lambda now_ns: change(now_ns, n)), changes, st.integers(2, 9))
 waits = st.sampled_from([0.2, 1, 5, 5, 13, 60, 120]).map(lambda gap: lambda harness: harness.run_for(gap))
 stalls = st.sampled_from([6, 40, 320]).map(lambda gap: lambda harness: harness.stall_to(harness.now_ns + seconds(gap)))
 told = st.one_of(quotes, quotes, quotes, depths, spots, prints, averages, resolutions)

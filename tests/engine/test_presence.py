@@ -1,12 +1,14 @@
 """Timers and presence: each due evaluation ends exactly once, on time, late, blind, or missed with its cause."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foresight.effects import Evaluate, Failed
+from foresight.effects import Evaluate, Failed, KeepOnTape
 from foresight.events import ABSENT, NOT_TOLD, Decided, Quote, Raised
 from foresight.markets import MINUTE_NS, SECOND_NS, SlotId
+from foresight.strategy import View
 from tests.builders import (
     NOON_NS,
     ROUND_NS,
@@ -211,7 +213,7 @@ def test_live_code_that_raises_is_recorded_with_its_traceback() -> None:
     assert harness.notices()[-1] == "btc-5m v1 raised: ZeroDivisionError: oh; the other slots go on"
 
 
-@pytest.mark.parametrize("kind", ["raised", "overran", "answer"])
+@pytest.mark.parametrize("kind", ["raised", "overran", "answer", "lost"])
 def test_a_failure_is_a_missed_evaluation_with_its_cause(kind: str) -> None:
     harness, _ = a_running_harness(Fails(kind=kind, text=""))
     harness.run_to(NOON_NS)
@@ -229,7 +231,6 @@ def test_when_one_slot_fails_the_others_go_on() -> None:
         harness.run_to(NOON_NS + seconds(5 * n))
     assert counts(harness, "btc-5m") == (10, 0, 0, 10, 0)
     assert counts(harness, "eth-5m") == (10, 10, 0, 0, 0)
-    assert harness.engine.markets.slots[SlotId("btc-5m")].failures == 10
 
 
 def test_the_first_good_answer_ends_a_row_of_failures() -> None:
@@ -359,7 +360,10 @@ def test_before_the_start_nothing_is_due_and_the_tape_fills() -> None:
     harness = a_warming_harness()
     harness.run_to(NOON_NS + seconds(269))
     assert counts(harness) == (0, 0, 0, 0, 0)
-    assert (harness.live.asked, len(harness.engine.tape)) == ([], 54)
+    kept = [effect for effect in harness.effects if isinstance(effect, KeepOnTape)]
+    assert (harness.live.asked, len(kept)) == ([], 54)
+    assert [effect.at_ns for effect in kept[:2]] == [NOON_NS, NOON_NS + seconds(5)]
+    assert msgspec.msgpack.decode(kept[-1].encoded, type=View).now_ns == NOON_NS + seconds(265)
 
 
 def test_at_the_start_the_first_round_is_due_with_histories_of_before() -> None:

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from foresight.baselines import FAVOURITE
-from foresight.events import Answer
+from foresight.contract import CONTRACT
 from foresight.results import replay, report_of, show, to_markdown
 from foresight.sources.recording import Recording
-from tesseract import Contract, InProcessHost, ReleaseRefused, take_release
+from tesseract import InProcessHost, ReleaseRefused, take_release
 from tests.results.controls import SETTINGS, STRATEGY, replayed
 from tests.results.paper_markets import TABLES, coin_flip, write_recording
 
@@ -60,12 +60,9 @@ def report(folder, tmp_path_factory):
 
 
 def defaults(tree, store):
-    host = InProcessHost(
-        take_release(tree, store, number=1, origin="test", now_ns=0), Contract(entry="evaluate", answer=Answer)
-    )
-    params = msgspec.to_builtins(host.params_type())
+    host = InProcessHost(take_release(tree, store, number=1, origin="test", now_ns=0), CONTRACT)
     host.close()
-    return params
+    return host.loaded.params
 
 
 def test_the_report_has_the_fields_that_are_promised(report):

@@ -1,5 +1,6 @@
 """One run put together in this process: what it reports, draws and refuses."""
 
+import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ def bot(folder: Path) -> Iterator[Bot]:
     bot = a_bot(folder)
     try:
         bot.session.begin()
+        bot.start_here()
         clock = bot.clock
         assert isinstance(clock, LockstepClock)
         bot.session.run_lockstep(clock, bot.engine.start_ns + 3 * MINUTE_NS)
@@ -93,17 +95,64 @@ def test_a_state_file_that_cannot_be_written_is_a_warning_and_the_bot_goes_on(
     assert "state files cannot be written: no space left on device" in bot.sink.notices[-1].text
 
 
+@contextlib.contextmanager
+def started(folder: Path) -> Iterator[Bot]:
+    with contextlib.closing(a_bot(folder)) as bot:
+        bot.start_here()
+        yield bot
+
+
 def test_a_refused_start_lets_the_next_one_in(folder: Path) -> None:
     (folder / "state").mkdir()
-    (folder / "state/desired.json").write_text('{"params": {"nonsense": 1}}')
+    (folder / "state/desired.json").write_text('{"params": ')
     with pytest.raises(DesiredRefused):
         a_bot(folder)
+    (folder / "state/desired.json").write_text('{"params": {"price_max": "high"}}')
+    with pytest.raises(ReleaseRefused, match="parameter price_max = 'high'"), started(folder):
+        pass
     (folder / "state/desired.json").unlink()
     (folder / "strategy/fair.py").write_text("1 / 0\n")
-    with pytest.raises(ReleaseRefused):
-        a_bot(folder)
+    with pytest.raises(ReleaseRefused, match=r"strategy/fair\.py:1 ZeroDivisionError"), started(folder):
+        pass
     (folder / "strategy/fair.py").write_text("def fair_up(*_):\n    return None\n")
-    a_bot(folder).close()
+    with started(folder) as bot:
+        assert bot.engine.live.release != "v0"
+
+
+def a_kept_release(folder: Path) -> None:
+    """One run that ends with v1 kept."""
+    with started(folder) as bot:
+        assert isinstance(bot.clock, LockstepClock)
+        bot.session.begin()
+        bot.session.run_lockstep(bot.clock, bot.engine.start_ns + 2 * MINUTE_NS)
+        assert bot.live.document().last == "v1 r1 is kept by probation"
+
+
+def test_an_edit_that_is_refused_at_the_start_leaves_what_was_kept_running(folder: Path) -> None:
+    a_kept_release(folder)
+    (folder / "strategy/fair.py").write_text("def broken(:\n")
+    with started(folder) as bot:
+        assert bot.engine.live.release == "v1"
+        told = [notice.text for notice in bot.sink.notices if notice.level == "error"]
+    assert told[0].startswith("v2 refused at stage: strategy/fair.py:1 SyntaxError")
+    assert told[0].endswith("v1 is still running")
+
+
+def test_an_edit_is_taken_at_the_start_and_what_was_kept_stands_by(folder: Path) -> None:
+    a_kept_release(folder)
+    path = folder / "strategy/params.py"
+    path.write_text(path.read_text().replace("0.90", "0.91"))
+    with started(folder) as bot:
+        assert (bot.live.document().live, bot.engine.live.release) == ("v2", "v2")
+        bot.live.runtime.seam.route("btc-5m")
+        assert bot.live.document().standby == "v1"
+
+
+def test_a_parameter_that_the_release_does_not_have_is_dormant_and_told(folder: Path) -> None:
+    (folder / "state").mkdir()
+    (folder / "state/desired.json").write_text('{"params": {"nonsense": 1}}')
+    with started(folder) as bot:
+        assert "parameter nonsense is dormant" in " ".join(notice.text for notice in bot.sink.notices)
 
 
 def test_two_bots_cannot_run_in_one_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tesseract import Contract, InProcessHost, Release, take_release
+from tesseract.calls import Answer
 
 HEAD = """
 import msgspec
@@ -41,7 +42,9 @@ class Told(msgspec.Struct, frozen=True):
     value: Any = None
 
 
-CONTRACT = Contract(entry="decide", answer=Told)
+CONTRACT = Contract(entry="decide", given=Any, answer=Told, compared=("value",))  # type: ignore[arg-type]
+"""The tests hand anything that msgpack knows to live code."""
+CONTRACT_PLACE = "release_trees:CONTRACT"
 
 
 def a_package(body: str = "return Result(state, 'fine')", *, head: str = HEAD) -> dict[str, str]:
@@ -67,15 +70,29 @@ def a_release(
 
 
 def a_host(
-    folder: Path, files: dict[str, str] | dict[str, bytes] | None = None, *, number: int = 1, budget_s: float = 1.0
+    folder: Path,
+    files: dict[str, str] | dict[str, bytes] | None = None,
+    *,
+    number: int = 1,
+    budget_s: float = 1.0,
+    overrides: dict[str, object] | None = None,
 ) -> InProcessHost:
     release = a_release(folder, a_package() if files is None else files, number=number)
-    return InProcessHost(release, CONTRACT, budget_s=budget_s)
+    return InProcessHost(release, CONTRACT, budget_s=budget_s, overrides=overrides)
+
+
+def answer_of(host: InProcessHost, given: object = None, state: bytes | None = None) -> Answer:
+    """One call, with the first state unless another is given."""
+    answers: list[Answer] = []
+    before = host.loaded.first_state if state is None else state
+    host.submit(given, msgspec.msgpack.encode(given), before, answers.append)
+    (answer,) = answers
+    return answer
 
 
 def value_of(host: InProcessHost, given: object = None) -> object:
     """What one call with the first state answers. Fails the test when the call had a fault."""
-    answer = host.call(given, host.first_state(), host.params_type())
+    answer = answer_of(host, given)
     assert answer.fault is None, answer.fault.text
     assert isinstance(answer.value, Told)
     return answer.value.value

@@ -9,21 +9,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from release_trees import CONTRACT, HEAD, Given, Told, a_host, a_package, value_of
+from release_trees import CONTRACT, HEAD, Given, Told, a_host, a_package, answer_of, value_of
 
 from tesseract import InProcessHost
-from tesseract.host import STATE_BYTES_MAX, TRACEBACK_CHARACTERS_MAX, Answer, _Watch
+from tesseract.calls import Answer
+from tesseract.carry import STATE_BYTES_MAX
+from tesseract.guest import TRACEBACK_CHARACTERS_MAX
+from tesseract.watchdog import _Watch
 
 BUDGET_S = 0.05
 
 
 def called(host: InProcessHost, given: object = None, state: bytes | None = None) -> Answer:
-    answer = host.call(given, host.first_state() if state is None else state, host.params_type())
+    answer = answer_of(host, given, state)
     host.close()
     return answer
 
 
-def answer_of(folder: Path, body: str, *, given: object = None, budget_s: float = 1.0, head: str = HEAD) -> Answer:
+def answer_to(folder: Path, body: str, *, given: object = None, budget_s: float = 1.0, head: str = HEAD) -> Answer:
     return called(a_host(folder, a_package(body, head=head), budget_s=budget_s), given)
 
 
@@ -38,7 +41,7 @@ def assert_fault(answer: Answer, kind: str, text: str) -> None:
 def test_a_call_gives_the_value_the_next_state_and_the_time_it_took(tmp_path: Path) -> None:
     host = a_host(tmp_path, a_package("return Result(State(state.seen + params.step), given.number * 2)"))
 
-    answer = host.call(Given(21), msgspec.msgpack.encode({"seen": 4}), host.params_type())
+    answer = answer_of(host, Given(21), msgspec.msgpack.encode({"seen": 4}))
 
     assert answer.fault is None
     assert isinstance(answer.value, Told)
@@ -51,25 +54,23 @@ def test_a_call_gives_the_value_the_next_state_and_the_time_it_took(tmp_path: Pa
 def test_the_first_state_is_the_defaults(tmp_path: Path) -> None:
     host = a_host(tmp_path)
 
-    assert msgspec.msgpack.decode(host.first_state()) == {"seen": 0}
+    assert msgspec.msgpack.decode(host.loaded.first_state) == {"seen": 0}
     host.close()
 
 
 def test_the_parameters_given_are_those_that_are_used(tmp_path: Path) -> None:
-    host = a_host(tmp_path, a_package("return Result(state, params.step)"))
+    host = a_host(tmp_path, a_package("return Result(state, params.step)"), overrides={"step": 7})
 
-    answer = host.call(None, host.first_state(), msgspec.convert({"step": 7}, host.params_type))
-
-    assert isinstance(answer.value, Told)
-    assert answer.value.value == 7
+    assert value_of(host) == 7
+    assert host.loaded.params == {"step": 7}
     host.close()
 
 
 def test_the_result_is_a_copy_that_live_code_no_longer_holds(tmp_path: Path) -> None:
     host = a_host(tmp_path, a_package("KEPT.append(1)\nreturn Result(state, KEPT)", head=HEAD + "KEPT = []\n"))
-    first = host.call(None, host.first_state(), host.params_type())
+    first = answer_of(host)
 
-    host.call(None, host.first_state(), host.params_type())
+    answer_of(host)
 
     assert isinstance(first.value, Told)
     assert first.value.value == [1]
@@ -93,7 +94,7 @@ def test_the_result_is_a_copy_that_live_code_no_longer_holds(tmp_path: Path) -> 
     ],
 )
 def test_whatever_live_code_raises_is_an_answer_with_its_traceback(tmp_path: Path, body: str, text: str) -> None:
-    answer = answer_of(tmp_path, body)
+    answer = answer_to(tmp_path, body)
 
     assert_fault(answer, "raised", text)
     assert answer.fault is not None
@@ -104,20 +105,20 @@ def test_whatever_live_code_raises_is_an_answer_with_its_traceback(tmp_path: Pat
 def test_an_exception_whose_own_text_raises_is_an_answer(tmp_path: Path) -> None:
     head = HEAD + "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\n"
 
-    assert_fault(answer_of(tmp_path, "raise Mute", head=head), "raised", "Mute")
+    assert_fault(answer_to(tmp_path, "raise Mute", head=head), "raised", "Mute")
 
 
 def test_an_exception_whose_own_text_never_ends_is_interrupted(tmp_path: Path) -> None:
     head = HEAD + "class Endless(Exception):\n    def __str__(self):\n        while True: pass\n"
 
-    answer = answer_of(tmp_path, "raise Endless", head=head, budget_s=BUDGET_S)
+    answer = answer_to(tmp_path, "raise Endless", head=head, budget_s=BUDGET_S)
 
     assert answer.fault is not None
     assert answer.value is None
 
 
 def test_a_long_traceback_is_cut_at_its_limit_and_keeps_its_end(tmp_path: Path) -> None:
-    answer = answer_of(tmp_path, "raise ValueError('x' * 100_000 + ' the end')")
+    answer = answer_to(tmp_path, "raise ValueError('x' * 100_000 + ' the end')")
 
     assert answer.fault is not None
     assert len(answer.fault.text) == TRACEBACK_CHARACTERS_MAX
@@ -128,7 +129,7 @@ def test_a_ctrl_c_during_a_call_stops_the_program_and_disarms_the_watchdog(tmp_p
     before = signal.getsignal(signal.SIGALRM)
 
     with pytest.raises(KeyboardInterrupt):
-        answer_of(tmp_path, "raise KeyboardInterrupt")
+        answer_to(tmp_path, "raise KeyboardInterrupt")
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
@@ -138,7 +139,7 @@ def test_a_ctrl_c_while_the_result_is_looked_at_stops_the_program(tmp_path: Path
     head = HEAD + "class Rude:\n    @property\n    def state(self):\n        raise KeyboardInterrupt\n"
 
     with pytest.raises(KeyboardInterrupt):
-        answer_of(tmp_path, "return Rude()", head=head)
+        answer_to(tmp_path, "return Rude()", head=head)
 
 
 OVERRUNS = {
@@ -158,7 +159,7 @@ OVERRUNS = {
 def test_live_code_that_does_not_come_back_is_interrupted(tmp_path: Path, case: str) -> None:
     began = time.monotonic()
 
-    answer = answer_of(tmp_path, OVERRUNS[case], budget_s=BUDGET_S)
+    answer = answer_to(tmp_path, OVERRUNS[case], budget_s=BUDGET_S)
 
     assert_fault(answer, "overran", "took longer than 50 ms and was interrupted")
     assert answer.took_ns >= BUDGET_S * 1e9
@@ -168,13 +169,13 @@ def test_live_code_that_does_not_come_back_is_interrupted(tmp_path: Path, case: 
 def test_a_result_that_takes_for_ever_to_look_at_is_interrupted(tmp_path: Path) -> None:
     head = HEAD + "class Slow:\n    @property\n    def state(self):\n        while True: pass\n"
 
-    assert_fault(answer_of(tmp_path, "return Slow()", head=head, budget_s=BUDGET_S), "overran", "took longer")
+    assert_fault(answer_to(tmp_path, "return Slow()", head=head, budget_s=BUDGET_S), "overran", "took longer")
 
 
 def test_a_release_that_overran_answers_the_next_call(tmp_path: Path) -> None:
     host = a_host(tmp_path, a_package("while given: pass\nreturn Result(state, 'back')"), budget_s=BUDGET_S)
 
-    overran = host.call(True, host.first_state(), host.params_type())
+    overran = answer_of(host, True)
 
     assert overran.fault is not None
     assert value_of(host, False) == "back"
@@ -190,7 +191,7 @@ def test_the_watchdog_leaves_no_timer_and_puts_the_handler_back(tmp_path: Path, 
 
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        answer_of(tmp_path, body, budget_s=BUDGET_S)
+        answer_to(tmp_path, body, budget_s=BUDGET_S)
 
         assert signal.getsignal(signal.SIGALRM) is handler
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -210,8 +211,8 @@ def test_the_watchdog_never_bites_outside_of_live_code_at_whatever_instant_it_fi
 
     try:
         for microseconds in itertools.islice(itertools.cycle(range(1, 120)), 6_000):
-            host._budget_s = microseconds / 1e6
-            answer = host.call(None, host.first_state(), host.params_type())
+            host.guest.spec = msgspec.structs.replace(host.spec, budget_ns=microseconds * 1_000)
+            answer = answer_of(host)
             kinds.add("value" if answer.fault is None else answer.fault.kind)
             assert (answer.value is None) == (answer.fault is not None)
             assert signal.getsignal(signal.SIGALRM) is before
@@ -235,7 +236,7 @@ def test_a_call_from_another_thread_works_and_leaves_the_signals_alone(tmp_path:
     answers: list[Answer] = []
 
     def work() -> None:
-        answers.extend(host.call(given, host.first_state(), host.params_type()) for given in (2, 0))
+        answers.extend(answer_of(host, given) for given in (2, 0))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -279,7 +280,7 @@ ANSWERS = {
 def test_a_result_that_is_not_plain_data_of_the_agreed_types_is_a_fault(tmp_path: Path, case: str) -> None:
     body, text = ANSWERS[case]
 
-    assert_fault(answer_of(tmp_path, body), "answer", text)
+    assert_fault(answer_to(tmp_path, body), "answer", text)
 
 
 @pytest.mark.parametrize(
@@ -291,11 +292,11 @@ def test_a_result_that_is_not_plain_data_of_the_agreed_types_is_a_fault(tmp_path
     ],
 )
 def test_a_result_that_carries_live_code_is_a_fault_and_raises_nothing(tmp_path: Path, member: str) -> None:
-    answer = answer_of(tmp_path, "return Odd()", head=HEAD + f"class Odd:\n    {member}\n")
+    answer = answer_to(tmp_path, "return Odd()", head=HEAD + f"class Odd:\n    {member}\n")
 
     assert answer.fault is not None
     assert answer.fault.kind == "answer"
-    assert "/strategy/__init__.py:" in answer.fault.text
+    assert answer.fault.text.startswith("strategy/__init__.py:")
 
 
 def test_a_state_at_the_size_limit_is_kept_and_one_byte_more_is_refused(tmp_path: Path) -> None:
@@ -303,8 +304,8 @@ def test_a_state_at_the_size_limit_is_kept_and_one_byte_more_is_refused(tmp_path
     host = a_host(tmp_path, a_package("return Result(State(bytes(given)))", head=head))
     size = STATE_BYTES_MAX - (len(msgspec.msgpack.encode({"seen": bytes(60_000)})) - 60_000)
 
-    at_limit = host.call(size, host.first_state(), host.params_type())
-    above = host.call(size + 1, host.first_state(), host.params_type())
+    at_limit = answer_of(host, size)
+    above = answer_of(host, size + 1)
 
     assert len(at_limit.state or b"") == STATE_BYTES_MAX
     assert_fault(above, "answer", "the state is 65537 bytes, over the limit of 65536 for one key")
@@ -314,9 +315,9 @@ def test_a_state_at_the_size_limit_is_kept_and_one_byte_more_is_refused(tmp_path
 def test_a_nan_in_the_state_is_a_number_like_any_other(tmp_path: Path) -> None:
     head = HEAD.replace("seen: int = 0", "seen: float = 0.0")
     host = a_host(tmp_path, a_package("return Result(State(float('nan')), state.seen != state.seen)", head=head))
-    first = host.call(None, host.first_state(), host.params_type())
+    first = answer_of(host)
 
-    second = host.call(None, first.state or b"", host.params_type())
+    second = answer_of(host, None, first.state or b"")
 
     assert isinstance(second.value, Told)
     assert second.value.value is True
@@ -333,7 +334,7 @@ def test_a_state_of_another_shape_is_an_answer_and_no_exception(tmp_path: Path) 
 def test_what_live_code_is_given_cannot_be_changed_by_it(tmp_path: Path, target: str) -> None:
     given = Given(1)
 
-    answer = answer_of(tmp_path, f"{target} = 99", given=given)
+    answer = answer_to(tmp_path, f"{target} = 99", given=given)
 
     assert_fault(answer, "raised", "immutable type")
     assert given == Given(1)
@@ -342,9 +343,9 @@ def test_what_live_code_is_given_cannot_be_changed_by_it(tmp_path: Path, target:
 def test_a_state_changed_in_place_does_not_reach_the_next_call(tmp_path: Path) -> None:
     head = HEAD.replace("seen: int = 0", "seen: list[int] = []")
     host = a_host(tmp_path, a_package("state.seen.append(1)\nreturn Result(State(), state.seen)", head=head))
-    state = host.first_state()
+    state = host.loaded.first_state
 
-    answers = [host.call(None, state, host.params_type()) for _ in range(2)]
+    answers = [answer_of(host, None, state) for _ in range(2)]
 
     assert [answer.value.value for answer in answers if isinstance(answer.value, Told)] == [[1], [1]]
     host.close()
@@ -355,7 +356,7 @@ def test_a_host_shares_no_module_with_one_of_the_same_release_that_was_dropped_w
     namespaces = []
 
     for _ in range(4):
-        host = InProcessHost(first.release, CONTRACT)
+        host = InProcessHost(first.spec.release, CONTRACT)
         namespaces.append(host._namespace)
         assert value_of(host) == 1
         del host  # its memory is free, and the next host may well get the same address
@@ -376,7 +377,7 @@ def test_closing_a_host_removes_every_trace_of_its_modules(tmp_path: Path) -> No
 
 def test_a_fault_whose_text_cannot_be_encoded_is_told_in_escapes(tmp_path: Path) -> None:
     host = a_host(tmp_path, a_package("raise ValueError('\\udcff')"))
-    answer = host.call(None, host.first_state(), host.params_type())
+    answer = answer_of(host)
     host.close()
     assert answer.fault is not None
     assert answer.fault.text.encode()

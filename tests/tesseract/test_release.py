@@ -308,3 +308,49 @@ def test_a_relative_folder_gives_an_absolute_path(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     release = take_release(Path("tree1/strategy"), Path("store"), number=1, origin="test", now_ns=0)
     assert release.path.is_absolute()
+
+
+def test_linked_folders_are_followed_and_their_content_is_copied(tmp_path: Path) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": ""})
+    shared = a_tree(tmp_path, {"b.py": "b = 1\n", "deep/c.py": "c = 1\n"}, "shared")
+    (tree / "common").symlink_to(shared)
+    (tree / "again").symlink_to("common/deep")
+
+    release = taken(tree, tmp_path / "store")
+
+    assert paths_below(release.path) == ["__init__.py", "again/c.py", "common/b.py", "common/deep/c.py"]
+    assert not any(path.is_symlink() for path in release.path.rglob("*"))
+
+
+@pytest.mark.parametrize("target", [".", "..", "loop"])
+def test_a_link_that_leads_in_a_circle_is_refused_with_its_name(tmp_path: Path, target: str) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": "", "deep/a.py": ""})
+    (tree / "deep/loop").symlink_to(target)
+
+    assert "deep/loop" in refusal_of(tree, tmp_path / "store")
+
+
+def test_links_that_multiply_folders_without_end_are_refused(tmp_path: Path) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": ""})
+    for level in range(20):
+        (tmp_path / f"level{level}").mkdir()
+        for name in ("one", "two"):
+            (tmp_path / f"level{level}" / name).symlink_to(tmp_path / f"level{level + 1}")
+    (tmp_path / "level20").mkdir()
+    (tree / "bomb").symlink_to(tmp_path / "level0")
+
+    assert "more than 20000 files and folders" in refusal_of(tree, tmp_path / "store")
+
+
+def test_a_folder_that_cannot_be_read_is_refused_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": "", "secret/a.py": ""})
+    scan = os.scandir
+
+    def denied(folder: Path) -> object:
+        if folder.name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+
+    assert "secret cannot be read: Permission denied" in refusal_of(tree, tmp_path / "store")

@@ -23,6 +23,7 @@ def a_bot(home: Path, *, minutes: float, speed: float = 1.0) -> Iterator[Bot]:
     bot = Bot(load_config(home / "bot"), market, clock, speed=speed)
     try:
         bot.session.begin()
+        bot.start_here()
         bot.session.run_lockstep(clock, market.start_ns + int(minutes * MINUTE_NS))
         yield bot
     finally:

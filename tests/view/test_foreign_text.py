@@ -31,7 +31,7 @@ def a_slot(name: str, state: str) -> SlotDocument:
     return SlotDocument(
         slot=name, asset="X", timeframe="5m", market=None, window_start=None, window_end=None, seconds_left=None,
         reference=None, reference_source=None, underlying=None, move=None, fair=None, up_bid=None, up_ask=None,
-        position=None, state=state, signals={},
+        position=None, state=state, signals={}, release="v1", revision=1,
     )  # fmt: skip
 
 

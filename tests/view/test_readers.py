@@ -83,8 +83,8 @@ def assert_run_was_whole(folder: Path, code: int) -> None:
     assert code == 0
     assert not document(folder, "status.json")["running"]
     assert presence["due"] >= 16 * 12
-    assert presence["done"] == presence["due"]
-    assert presence["missed"] == 0
+    assert (presence["missed"], presence["missed_by_cause"]) == (0, {})
+    assert presence["done"] + presence["late"] == presence["due"]  # at this speed 25 ms of a busy machine are late
 
 
 @pytest.mark.process

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from foresight.cli import explaining, reading, replaying, running, setting_up
+from foresight.cli import deploying, explaining, reading, releasing, replaying, running, setting_up, tuning
 from foresight.errors import ForesightError
 from tesseract import TesseractError
 
@@ -31,8 +31,8 @@ def foresight(
         raise typer.Exit
 
 
-for register in (setting_up.register, running.register, reading.register, explaining.register, replaying.register):
-    register(app)
+for group in (setting_up, running, deploying, releasing, tuning, reading, explaining, replaying):
+    group.register(app)
 
 
 def main() -> None:

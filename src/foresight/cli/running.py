@@ -86,15 +86,20 @@ def _market(config: Config, recording: Path | None, sources: tuple[str, ...], se
 
 
 def _run_paced(config: Config, market: Source, until_ns: int | None, *, speed: float, quiet: bool) -> None:
-    bot = Bot(config, market, LockstepClock(market.start_ns), speed=speed)
+    asyncio.run(_paced(config, market, until_ns, speed=speed, quiet=quiet))
+
+
+async def _paced(config: Config, market: Source, until_ns: int | None, *, speed: float, quiet: bool) -> None:
+    bot = Bot(config, market, LockstepClock(market.start_ns), speed=speed, in_process=False)
     with contextlib.closing(bot):
         _greet(bot, quiet=quiet)
         with stop_asked() as stop:
             bot.session.begin()
+            await bot.start()
         clock = PacedClock(market.start_ns, speed)
         bot.use_clock(clock)
         if not stop.is_set():
-            asyncio.run(run_paced(bot, clock, until_ns=until_ns, screen=_screen(quiet=quiet)))
+            await run_paced(bot, clock, until_ns=until_ns, screen=_screen(quiet=quiet))
     _say_goodbye(bot, quiet=quiet)
 
 
@@ -105,6 +110,7 @@ def _run_fast(config: Config, market: Source, until_ns: int | None, *, quiet: bo
     with contextlib.closing(bot), stop_asked() as stop:
         _greet(bot, quiet=quiet)
         bot.session.begin()
+        bot.start_here()
         with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
             task = progress.add_task(iso(market.start_ns), total=None)
             run_lockstep(
@@ -128,9 +134,7 @@ def _greet(bot: Bot, *, quiet: bool) -> None:
         out.print(
             Text(f"Foresight, paper mode, {bot.source.origin} market: {bot.source.name}. Ctrl-C leaves in order.")
         )
-        out.print(
-            Text(f"The strategy is in {bot.folder.strategy}; an edit is taken at the next start. Kept in {bot.run}.")
-        )
+        out.print(Text(f"The strategy is in {bot.folder.strategy}: edit it while the bot runs. Kept in {bot.run}."))
 
 
 def _say_goodbye(bot: Bot, *, quiet: bool) -> None:

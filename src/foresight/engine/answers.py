@@ -2,10 +2,10 @@
 
 import math
 
-from foresight.events import Decided
+from foresight.events import Answer, Decided
 
 
-def problem_of(event: Decided) -> str | None:
+def problem_of(event: Answer | Decided) -> str | None:
     """Why an answer of the right types is still not usable; None when it is."""
     if event.fair is not None and not 0.0 <= event.fair <= 1.0:
         return f"fair is {event.fair}, and must be a probability between 0 and 1"

@@ -11,12 +11,14 @@ from foresight.events import ClockChecked, Command, JournalChecked
 
 
 def commanded(account: Account, seq: int, event: Command) -> Sequence[Effect]:
-    """A halt or its end; the end ends a loss streak too."""
-    account.is_halted = event.name == "halt"
+    """A halt or its end, which ends a loss streak too; of what concerns live code only that it was asked for."""
+    if event.name in ("halt", "resume"):
+        account.is_halted = event.name == "halt"
     if event.name == "resume":
         account.loss_streak = 0
-    entry = Commanded(event.name, event.author)
-    return [Journal(seq, event.at_ns, entry), Notify(event.at_ns, "warning", f"{event.name} by {event.author}")]
+    entry = Commanded(event.name, event.author, event.what)
+    text = " ".join(part for part in (event.name, event.what, "by", event.author) if part)
+    return [Journal(seq, event.at_ns, entry), Notify(event.at_ns, "warning", text)]
 
 
 def journal_checked(account: Account, event: JournalChecked) -> Sequence[Effect]:

@@ -15,25 +15,26 @@ from foresight.effects import (
     Failed,
     Journal,
     Judged,
+    KeepOnTape,
     Notify,
     Refusal,
-    ReleaseLive,
     Schedule,
 )
-from foresight.engine import conditions, gates
+from foresight.engine import conditions, gates, releases
 from foresight.engine.answers import problem_of
 from foresight.engine.books import BookState
 from foresight.engine.desk import Desk, book_of
 from foresight.engine.digest import DecisionDigest
 from foresight.engine.markets_state import MarketsState
 from foresight.engine.settings import Settings
+from foresight.engine.shadow import ShadowBook
 from foresight.engine.slots import SlotState, Window, stall_cause
-from foresight.engine.tape import Tape
 from foresight.engine.views import Views
 from foresight.events import (
     ClockChecked,
     Command,
     Decided,
+    DeployRefused,
     Depth,
     Event,
     JournalChecked,
@@ -44,8 +45,13 @@ from foresight.events import (
     Quote,
     Raised,
     Reference,
+    ReleaseBack,
     ReleaseBound,
+    ReleaseEvent,
+    ReleaseKept,
     Resolved,
+    Shadowed,
+    Shadowing,
     Spot,
     Timer,
 )
@@ -77,13 +83,14 @@ class Engine:
         self.start_ns = start_ns
         self.seq = 0
         self.now_ns = start_ns
-        self.release, self.release_digest, self.revision = "v0", "", 0
+        self.live = releases.LiveReleases()
+        self.shadow: ShadowBook | None = None
         self.markets = MarketsState(settings)
         self.desk = Desk(settings)
-        self.tape = Tape(settings.tape_ns)
         self.digest = DecisionDigest()
         self.evaluations = 0
         self._views = Views(settings, self.markets)
+        self._encoder = msgspec.msgpack.Encoder()
         self._asked: dict[int, Asked] = {}
         self._due_ns = _first_due(start_ns, settings.period_ns)
         self._handlers: dict[type, Callable[..., Sequence[Effect]]] = {
@@ -100,6 +107,11 @@ class Engine:
             OrderFilled: self._on_filled,
             OrderClosed: self._on_closed,
             ReleaseBound: self._on_release,
+            ReleaseKept: self._on_release,
+            ReleaseBack: self._on_release,
+            DeployRefused: self._on_release,
+            Shadowing: self._on_shadowing,
+            Shadowed: self._on_shadowed,
             Command: self._on_command,
             ClockChecked: self._on_clock,
             JournalChecked: self._on_journal,
@@ -109,6 +121,11 @@ class Engine:
         """Takes one input and returns what is to be done, in order. Events come in the order of their `at_ns`."""
         self.seq += 1
         return self._handlers[type(event)](event)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether live code has not answered yet somewhere."""
+        return bool(self._asked)
 
     def start(self, history_ns: int) -> Sequence[Effect]:
         """Opens the books with the paper deposit. Called once, before the first event, which is at `history_ns`.
@@ -174,6 +191,8 @@ class Engine:
         if window is None:
             return NOTHING
         window.is_settled = True
+        if self.shadow is not None:
+            self.shadow.settle(event.market_id, event.outcome)
         self.markets.ended.pop(event.market_id, None)
         return self.desk.settle(self.seq, event, window.market)
 
@@ -203,7 +222,7 @@ class Engine:
         """Not too often, not while an answer is awaited, and only while the window is open."""
         is_open = self.start_ns <= now_ns < window.market.end_ns
         too_soon = now_ns - slot.event_evaluated_ns < self.settings.event_gap_ns
-        if not is_open or too_soon or slot.pending_evaluation is not None:
+        if not is_open or too_soon or slot.pending_evaluation is not None or slot.is_paused:
             return NOTHING
         slot.event_evaluated_ns = now_ns
         slot.presence.ran_on_event()
@@ -230,13 +249,16 @@ class Engine:
             window.up.sample(event.at_ns)
             window.down.sample(event.at_ns)
         if event.due_ns < self.start_ns:
-            self.tape.add(self._view(slot, window, due_ns=event.due_ns, now_ns=event.at_ns))
-            return NOTHING
+            view = self._view(slot, window, due_ns=event.due_ns, now_ns=event.at_ns)
+            return [KeepOnTape(slot.id, view.now_ns, self._encoder.encode(view))]
         slot.presence.became_due()
         if slot.pending_evaluation is not None:
             self._drop(slot, "live code had not answered by the next round")
         if event.at_ns >= self._due_ns:
             slot.presence.was_missed(stall_cause(event.at_ns - event.due_ns))
+            return NOTHING
+        if slot.is_paused:
+            slot.presence.was_missed(releases.PAUSED)
             return NOTHING
         return [self._ask(slot, window, due_ns=event.due_ns, now_ns=event.at_ns, is_due=True)]
 
@@ -248,8 +270,7 @@ class Engine:
         slot.pending_evaluation = self.evaluations
         slot.look(window, self.markets.prices[slot.asset])
         slot.note = f"blind: {', '.join(blind)}" if blind else ""
-        self.tape.add(view)
-        return Evaluate(self.evaluations, slot.id, due_ns, view)
+        return Evaluate(self.evaluations, slot.id, due_ns, view, self._encoder.encode(view))
 
     def _view(self, slot: SlotState, window: Window, *, due_ns: int, now_ns: int) -> View:
         position = self.desk.positions().get(window.market.market_id)
@@ -283,6 +304,7 @@ class Engine:
             late = lateness_ns > self.settings.late_after_ns
             asked.slot.presence.ended("blind" if asked.blind else "late" if late else "done", lateness_ns)
         asked.slot.fair, asked.slot.signals, asked.slot.failures = event.fair, event.signals, 0
+        asked.slot.release, asked.slot.revision = event.release, event.revision
         effects = self._judge(asked, event) if event.proposal is not None else NOTHING
         self.digest.add(
             event.evaluation_id, asked.slot.id, asked.view.due_ns, event.release, event.revision, event.fair
@@ -296,7 +318,7 @@ class Engine:
     def _failed(self, asked: Asked, event: Decided | Raised, kind: str, text: str) -> Sequence[Effect]:
         """Live code failed: the evaluation has no answer, the slot keeps its state, everything else goes on."""
         slot = asked.slot
-        slot.failures += 1
+        slot.failures += asked.is_due
         slot.fair, slot.signals, slot.note = None, {}, f"live code {kind}"
         if asked.is_due:
             slot.presence.was_missed(f"live code {kind}")
@@ -304,7 +326,7 @@ class Engine:
         entry = Failed(event.evaluation_id, slot.id, asked.view.due_ns, event.release, event.revision, kind, text)
         last_line = text.strip().splitlines()[-1] if text.strip() else kind
         notice = Notify(event.at_ns, "error", f"{slot.id} {event.release} {kind}: {last_line}; the other slots go on")
-        return [Journal(self.seq, event.at_ns, entry), notice]
+        return [Journal(self.seq, event.at_ns, entry), notice, *releases.pause(slot, event.at_ns)]
 
     # From a proposal to an order, and back
 
@@ -339,7 +361,7 @@ class Engine:
             view=asked.view if order_id is not None else None,
         )
         self.digest.add(proposal, [refusal.name for refusal in refusals], order_id)
-        effects: list[Effect] = [Journal(self.seq, event.at_ns, judged)]
+        effects: list[Effect] = [Journal(self.seq, event.at_ns, judged), *releases.trips(event.release, refusals)]
         return effects if send is None else [*effects, send]
 
     def _refusals(self, asked: Asked, event: Decided) -> tuple[Refusal, ...]:
@@ -371,11 +393,19 @@ class Engine:
 
     # The operator's side
 
-    def _on_release(self, event: ReleaseBound) -> Sequence[Effect]:
-        self.release, self.release_digest, self.revision = event.release, event.digest, event.revision
-        text = f"release {event.release} ({event.digest[:12]}) with parameters r{event.revision} is live"
-        entry = ReleaseLive(event.release, event.digest, event.revision, event.params)
-        return [Journal(self.seq, event.at_ns, entry), Notify(event.at_ns, "info", text)]
+    def _on_release(self, event: ReleaseEvent) -> Sequence[Effect]:
+        return self.live.take(self.seq, event, self.markets.slots.values())
+
+    def _on_shadowing(self, event: Shadowing) -> Sequence[Effect]:
+        self.shadow = ShadowBook(self.settings, event.release)
+        return self._on_release(event)
+
+    def _on_shadowed(self, event: Shadowed) -> Sequence[Effect]:
+        if self.shadow is not None and self.shadow.release == event.release:
+            window = self.markets.slots[event.slot].window
+            is_open = window is not None and window.market.market_id == event.market_id
+            self.shadow.take(event, window if is_open else None)
+        return NOTHING
 
     def _on_command(self, event: Command) -> Sequence[Effect]:
         return conditions.commanded(self.desk.account, self.seq, event)

@@ -4,6 +4,7 @@ import msgspec
 
 from foresight.engine.desk import Desk
 from foresight.engine.engine import Engine
+from foresight.engine.shadow import ShadowReport
 from foresight.engine.slots import SlotState, Window
 from foresight.ledger import Position
 from foresight.markets import Origin, Outcome, SlotId
@@ -34,7 +35,8 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`state` is `open`, `blind: …` (topics past their staleness limit), `live code …` (it failed), or `no market`."""
+    """`state` is `open`, `blind: …` (topics past their staleness limit), `live code …` (it failed), `paused: …`, or
+    `no market`. `release` and `revision` are what answers there."""
 
     slot: SlotId
     asset: str
@@ -53,6 +55,8 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     position: Outcome | None
     state: str
     signals: dict[str, float | None]
+    release: str
+    revision: int
     presence: Counts
 
 
@@ -91,6 +95,7 @@ class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     refusals: dict[str, int]
     gates: dict[str, dict[str, int]]
     digest: str
+    shadow: ShadowReport | None
 
 
 def report_of(engine: Engine, now_ns: int) -> EngineReport:
@@ -99,9 +104,9 @@ def report_of(engine: Engine, now_ns: int) -> EngineReport:
     positions = tuple(_position(engine, held, now_ns) for held in engine.desk.books.positions.values())
     return EngineReport(
         origin=engine.settings.origin,
-        release=engine.release,
-        release_digest=engine.release_digest,
-        revision=engine.revision,
+        release=engine.live.release,
+        release_digest=engine.live.digest,
+        revision=engine.live.revision,
         start_ns=engine.start_ns,
         now_ns=now_ns,
         seq=engine.seq,
@@ -115,6 +120,7 @@ def report_of(engine: Engine, now_ns: int) -> EngineReport:
         refusals=dict(engine.desk.refusals),
         gates={name: dict(answers) for name, answers in engine.desk.gates.answers.items()},
         digest=engine.digest.hex(),
+        shadow=None if engine.shadow is None else engine.shadow.report(),
     )
 
 
@@ -142,6 +148,8 @@ def _slot(engine: Engine, state: SlotState, now_ns: int) -> SlotReport:
         position=held.outcome if held else None,
         state=_state(engine, state, window, now_ns),
         signals=state.signals,
+        release=state.release,
+        revision=state.revision,
         presence=state.presence.counts(),
     )
 
@@ -152,7 +160,7 @@ def _state(engine: Engine, state: SlotState, window: Window | None, now_ns: int)
     blind = engine.markets.topics_blind(state, window, now_ns)
     if blind:
         return f"blind: {', '.join(blind)}"
-    return state.note if state.note.startswith("live code") else "open"
+    return state.note if state.note.startswith(("live code", "paused")) else "open"
 
 
 def _position(engine: Engine, held: Position, now_ns: int) -> PositionReport:

@@ -40,4 +40,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unknown_passes_by_default: bool = False
     settle_by: str = "venue"
     deposit_micros: int = 1_000 * MICROS
-    tape_ns: int = 3_600 * SECOND_NS

@@ -76,6 +76,9 @@ class SlotState:
         self.fair: float | None = None
         self.signals: dict[str, float | None] = {}
         self.failures = 0
+        self.is_paused = False
+        self.release = "v0"
+        self.revision = 0
         self.note = ""
 
     def look(self, window: Window, prices: PriceSeries) -> None:

@@ -18,20 +18,19 @@ from pathlib import Path
 import msgspec
 
 from foresight.broker import PaperBroker
+from foresight.contract import CONTRACT
 from foresight.effects import GateScored
 from foresight.engine import Engine, Settings
-from foresight.events import Answer
+from foresight.events import Answer, ReleaseBound
 from foresight.ledger import Position, Trade
 from foresight.markets import Origin
 from foresight.results.collecting import Collector, Look, Progress
 from foresight.results.labels import Label, Window, read_labels
 from foresight.runtime.clock import LockstepClock
-from foresight.runtime.desired import Desired, overridden
+from foresight.runtime.desired import Desired, refuse_unknown
 from foresight.runtime.session import Session
 from foresight.sources.recording import Recording
-from tesseract import Contract, Counts, InProcessHost, Release, Seam, take_release, total
-
-ENTRY = "evaluate"
+from tesseract import Counts, InProcessHost, Release, Seam, flat, take_release, total
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,15 +94,17 @@ def replay(
     the order of their time. Raises `ReleaseRefused` when the strategy cannot be used.
     """
     release = take_release(strategy, store, number=1, origin="replay", now_ns=0)
+    overrides = flat(params or {}) if desired is None else desired.params
     passes = []
     for part in one_by_one(recording):
-        seam = _seam(release, params or {}, desired, budget_s)
+        host = _host(release, overrides, budget_s, 1 if desired is None else desired.revision)
+        if desired is not None:
+            refuse_unknown(host.loaded.dormant)
         try:
-            passes.append(_run(part, settings, seam, on_progress))
+            passes.append(_run(part, settings, host, on_progress))
         finally:
-            seam.close()
-        used = msgspec.to_builtins(seam.params)
-    return _merged(recording, passes, release, used)
+            host.close()
+    return _merged(recording, passes, release, host.loaded.params)
 
 
 def one_by_one(recording: Recording) -> list[Recording]:
@@ -114,23 +115,21 @@ def one_by_one(recording: Recording) -> list[Recording]:
     return sorted(parts, key=lambda part: part.start_ns)
 
 
-def _seam(release: Release, params: Mapping[str, object], desired: Desired | None, budget_s: float) -> Seam[Answer]:
-    host = InProcessHost(release, Contract(entry=ENTRY, answer=Answer), budget_s=budget_s)
-    if desired is not None:
-        return Seam(host, Answer, params=overridden(host.params_type, desired), revision=desired.revision)
-    names = {field.name for field in msgspec.structs.fields(host.params_type)}
-    chosen = {name: value for name, value in params.items() if name in names}
-    return Seam(host, Answer, params=msgspec.convert(chosen, host.params_type))
+def _host(release: Release, overrides: Mapping[str, object], budget_s: float, revision: int) -> InProcessHost:
+    return InProcessHost(release, CONTRACT, budget_s=budget_s, overrides=dict(overrides), revision=revision)
 
 
-def _run(recording: Recording, settings: Settings, seam: Seam[Answer], on_progress: Progress | None) -> _Pass:
+def _run(recording: Recording, settings: Settings, host: InProcessHost, on_progress: Progress | None) -> _Pass:
     engine = Engine(_settings(settings, recording), recording.start_ns)
     collector = Collector(engine, on_progress)
     clock = LockstepClock(recording.start_ns)
     broker = PaperBroker(engine.markets.books.get)
+    seam: Seam[Answer] = Seam(CONTRACT, host)
     session = Session(engine, recording, seam, broker, clock=clock, sink=collector)
     began = time.perf_counter()
     session.begin()
+    release, revision = host.spec.release, host.spec.revision
+    session.take(ReleaseBound(recording.start_ns, release.name, release.digest, revision, host.loaded.params))
     session.run_lockstep(clock)
     return _Pass(recording, engine, collector, session.events, time.perf_counter() - began)
 

@@ -13,33 +13,36 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Literal
 
-import msgspec
-
 from foresight.bot_folder import BotFolder
 from foresight.broker import PaperBroker
 from foresight.config import Config
 from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
-from foresight.errors import BotBusy, DesiredRefused
-from foresight.events import Answer, Command, Decided, JournalChecked, Raised
+from foresight.errors import BotBusy
+from foresight.events import Command, Decided, Event, JournalChecked, Raised
 from foresight.ledger.projection import Projection
 from foresight.runtime.clock import Clock, wall_ns
-from foresight.runtime.desired import overridden, read_desired
+from foresight.runtime.desired import Desired, read_desired
 from foresight.runtime.documents import (
     Context,
+    iso,
     positions_document,
     presence_document,
     status_document,
 )
 from foresight.runtime.journal import JournalWriter
+from foresight.runtime.live_code import LiveCode
 from foresight.runtime.log import open_log
+from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
 from foresight.runtime.session import Session
 from foresight.runtime.state_files import encode, write_atomic
 from foresight.sources import Source
-from tesseract import Contract, InProcessHost, Release, Seam, take_release
+from foresight.strategy import View
+from tesseract import Request, RequestRefused
 
-CONTRACT = Contract(entry="evaluate", answer=Answer)
 NOTICES_SHOWN = 200
+ASKED_MAX = 1_000
+"""Ids of requests that are remembered, so that none is carried out twice."""
 LOCK_ATTEMPTS = 5
 LOCK_RETRY_S = 0.05
 
@@ -77,27 +80,73 @@ class RunSink:
 class Bot:
     """Everything of one run but the waiting. `close` leaves in order."""
 
-    def __init__(self, config: Config, source: Source, clock: Clock, *, speed: float | None) -> None:
-        """Raises BotBusy while another process runs this bot, ReleaseRefused for live code that breaks its contract,
-        DesiredRefused for overrides that do not fit, and JournalRefused or LedgerRefused for a disk that takes nothing;
-        nothing is left running then."""
+    def __init__(
+        self, config: Config, source: Source, clock: Clock, *, speed: float | None, in_process: bool = True
+    ) -> None:
+        """With `in_process` live code runs in this process, and is not followed; else it has processes of its own. It
+        does not run before `start` or `start_here`.
+
+        Raises BotBusy while another process runs this bot, DesiredRefused for a document that cannot be understood, and
+        JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
         self.folder = BotFolder(config.folder)
         self.source = source
         self.clock = clock
         self.speed = speed
         self._told: str | None = None
+        self._asked: dict[str, None] = {}
+        self._params_asked = ""
         with contextlib.ExitStack() as stack:
             stack.enter_context(_lock(self.folder))
-            self.seam = _seam(self.folder, config)
-            stack.callback(self.seam.close)
+            self.inbox = Inbox(self.folder)
+            self._desired = read_desired(self.folder.state / "desired.json")
             self.run = _new_run(self.folder, source.origin)
             self.engine = Engine(config.settings(source.origin), source.start_ns)
             self.sink = RunSink(self.folder, self.run)
             stack.callback(self._write_stopped)
             stack.callback(self.sink.close)
+            self.live = LiveCode(
+                config,
+                self.folder,
+                in_process=in_process,
+                now_ns=self._venue_ns,
+                on_engine_event=self._take,
+                on_answer=self._answer,
+                on_progress=self._progress,
+                shadow_sees=self._shadow_sees,
+                warn=self.warn,
+            )
+            stack.callback(self.live.runtime.close)
             broker = PaperBroker(self.engine.markets.books.get)
-            self.session = Session(self.engine, source, self.seam, broker, clock=clock, sink=self.sink)
+            self.session = Session(self.engine, source, self.live.runtime.seam, broker, clock=clock, sink=self.sink)
+            self.session.on_trip = self.live.trip
             self._on_close = stack.pop_all()
+
+    def _take(self, event: Event) -> None:
+        self.session.take(event)
+
+    def _venue_ns(self) -> int:
+        return max(self.clock.now_ns(), self.engine.start_ns)
+
+    async def start(self) -> None:
+        """Brings live code up in processes of its own. Raises ReleaseRefused, with every reason, when none can be
+        used."""
+        await self.live.runtime.start(overrides=self._desired.params, revision=self._desired.revision)
+        self._after_start()
+
+    def start_here(self) -> None:
+        """As `start`, inside this process."""
+        self.live.runtime.start_in_process(overrides=self._desired.params, revision=self._desired.revision)
+        self._after_start()
+        self.live.take_tree()
+
+    def _shadow_sees(self, view: View) -> View:
+        return view if self.engine.shadow is None else self.engine.shadow.view_of(view)
+
+    def _after_start(self) -> None:
+        self.live.started()
+        for request in self.inbox.old_requests():
+            self._answer(request, False, "it was asked before this run began, and nothing was done; ask again")
+        self._halt_or_resume(self._desired)
 
     def use_clock(self, clock: Clock) -> None:
         """From now on time is this clock's: the one that runs, once the history has been taken."""
@@ -133,11 +182,14 @@ class Bot:
             run=self.run.name,
             written_at_ns=wall_ns(),
             problems=self.problems(),
+            deploy=self.live.document(),
         )
         return {
             "status.json": encode(status_document(report, context)),
             "presence.json": encode(presence_document(report)),
             "positions.json": encode(positions_document(report)),
+            "deploy.json": encode(context.deploy),
+            "params.json": encode(params_document(self.live.runtime.seam.strategies, iso(context.written_at_ns))),
         }
 
     def write(self, documents: dict[str, bytes]) -> None:
@@ -160,16 +212,76 @@ class Bot:
         """Tells the engine whether the journal can be written; it takes no entries while it cannot."""
         self.session.take(JournalChecked(self.clock.now_ns(), self.sink.journal_writer.problem() is None))
 
-    def check_halt(self) -> None:
-        """Halts entries, or resumes them, as `state/desired.json` asks; a document that is wrong changes nothing."""
-        try:
-            desired = read_desired(self.folder.state / "desired.json")
-        except DesiredRefused as error:
-            self._warn_once(str(error))
+    def obey(self, found: Found) -> None:
+        """Carries out what one look at the operator's files has found."""
+        if found.desired_problem is not None:
+            self._warn_once(found.desired_problem)
+        if found.desired is not None:
+            self._desire(found.desired)
+        for name, problem in found.bad:
+            self._answer(name, False, problem)
+        for request in found.requests:
+            self._request(request.request())
+
+    def _desire(self, desired: Desired) -> None:
+        before, self._desired = self._desired, desired
+        self._halt_or_resume(desired)
+        if (desired.params, desired.revision) == (before.params, before.revision) or self._is_in_force(desired):
             return
+        request = Request(
+            id=f"desired-r{desired.revision}",
+            action="params",
+            author=desired.author,
+            overrides=desired.params,
+            revision=desired.revision,
+        )
+        self._asked.pop(request.id, None)  # a document that goes back to an earlier revision means it
+        self._params_asked = request.id
+        self._request(request)
+
+    def _is_in_force(self, desired: Desired) -> bool:
+        """Whether nothing is on its way and what runs is what is desired: a refused document was put back."""
+        specs = [host.spec for host in self.live.runtime.seam.strategies.values()]
+        runs_it = all((each.overrides, each.revision) == (desired.params, desired.revision) for each in specs)
+        return runs_it and not self._params_asked
+
+    def _halt_or_resume(self, desired: Desired) -> None:
         if desired.halted != self.engine.desk.account.is_halted:
             name: Literal["halt", "resume"] = "halt" if desired.halted else "resume"
-            self.session.take(Command(self.clock.now_ns(), name, desired.author))
+            self.session.take(Command(self._venue_ns(), name, desired.author))
+
+    def _request(self, request: Request) -> None:
+        if request.id in self._asked:
+            return
+        self._asked[request.id] = None
+        while len(self._asked) > ASKED_MAX:
+            self._asked.pop(next(iter(self._asked)))
+        what = " ".join((request.where, *request.canary)) if request.overrides is None else str(request.overrides)
+        self.session.take(Command(self._venue_ns(), _command(request), request.author, what))
+        self._write_answer(request.id, "accepted", "")
+        try:
+            self.live.runtime.request(request)
+        except RequestRefused as error:
+            self._answer(request.id, False, str(error))
+
+    def _answer(self, request: str, is_done: bool, text: str) -> None:
+        if request == self._params_asked:
+            self._params_asked = ""
+        if request in self._asked or not request.startswith(("watch-", "start")):
+            self._write_answer(request, "done" if is_done else "refused", text)
+
+    def _progress(self, request: str, text: str) -> None:
+        if request in self._asked:
+            self._write_answer(request, "accepted", text)
+
+    def _write_answer(self, request: str, state: Literal["accepted", "done", "refused"], text: str) -> None:
+        if not request:
+            return
+        document = AnswerDocument(id=request, state=state, text=text, answered_at=iso(wall_ns()))
+        try:
+            answer(self.folder, document)
+        except OSError as error:
+            self._warn_once(f"the answer to {request} cannot be written: {error}; it was {state}: {text}")
 
     def close(self) -> None:
         """Makes the journal whole, says in the state files that the bot has stopped, and lets another one start;
@@ -212,27 +324,11 @@ def _take(file: IO[str]) -> None:
             return
 
 
-def _seam(folder: BotFolder, config: Config) -> Seam[Answer]:
-    release = _numbered(take_release(folder.strategy, folder.releases, number=0, origin="start", now_ns=wall_ns()))
-    host = InProcessHost(release, CONTRACT, budget_s=config.evaluation.budget_ms / 1000)
-    try:
-        desired = read_desired(folder.state / "desired.json")
-        return Seam(host, Answer, params=overridden(host.params_type, desired), revision=desired.revision)
-    except DesiredRefused:
-        host.close()
-        raise
-
-
-def _numbered(release: Release) -> Release:
-    """The release with its number: that of its content when it ran before, else the next one of this bot."""
-    index = release.path.parent.parent / "numbers.json"
-    try:
-        numbers = msgspec.json.decode(index.read_bytes(), type=dict[str, int])
-    except (FileNotFoundError, msgspec.MsgspecError):
-        numbers = {}
-    number = numbers.get(release.digest, max(numbers.values(), default=0) + 1)
-    write_atomic(index, msgspec.json.encode({**numbers, release.digest: number}))
-    return msgspec.structs.replace(release, number=number)
+def _command(request: Request) -> Literal["deploy", "rollback", "keep", "params"]:
+    match request.action:
+        case "rollback" | "keep" | "params" as name:
+            return name
+    return "deploy"
 
 
 def _new_run(folder: BotFolder, origin: str) -> Path:

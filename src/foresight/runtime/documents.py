@@ -10,7 +10,9 @@ import msgspec
 
 from foresight.engine import EngineReport, PositionReport, SlotReport
 from foresight.engine.report import Money
+from foresight.engine.shadow import ShadowReport
 from foresight.markets import Origin
+from foresight.runtime.live_code import DeployDocument
 from tesseract import Lateness
 
 
@@ -34,6 +36,8 @@ class SlotDocument(msgspec.Struct, frozen=True, kw_only=True):
     position: str | None
     state: str
     signals: dict[str, float | None]
+    release: str
+    revision: int
 
 
 class PresenceCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +78,8 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     gates: dict[str, dict[str, int]]
     digest: str
     problems: list[str]
+    deploy: DeployDocument
+    shadow: ShadowReport | None
 
 
 class SlotPresence(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +126,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     written_at_ns: int
     problems: list[str]
+    deploy: DeployDocument
 
 
 def iso(at_ns: int) -> str:
@@ -161,6 +168,8 @@ def status_document(report: EngineReport, context: Context) -> StatusDocument:
         gates=report.gates,
         digest=report.digest,
         problems=context.problems,
+        deploy=context.deploy,
+        shadow=report.shadow,
     )
 
 
@@ -183,6 +192,8 @@ def _slot(slot: SlotReport) -> SlotDocument:
         position=slot.position,
         state=slot.state,
         signals=slot.signals,
+        release=slot.release,
+        revision=slot.revision,
     )
 
 

@@ -1,8 +1,8 @@
 """Runs a bot: in the pace of its venue's time, or in lock-step as fast as it goes.
 
-Four tasks in one group: the engine's loop, the reporter of state files, the watch over clock, journal and operator,
-and the screen, if there is one. Nothing of
-the bot is started anywhere else.
+Five tasks in one group: the engine's loop, the reporter of state files, the watch over clock and journal, the reader of
+the operator's files, and the screen, if there is one. Nothing of the bot is started anywhere else. Live code has
+processes of its own (see `tesseract`), whose sockets are read by the same loop.
 """
 
 import asyncio
@@ -20,9 +20,13 @@ from foresight.runtime.session import FOREVER_NS
 
 REPORT_S = 1.0
 CHECK_S = 1.0
+LOOK_S = 0.1
+"""How often the operator's files are looked at: what is asked begins within this."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks a run to leave in order: Ctrl-C, a service manager, a terminal that goes away."""
 STRETCH_NS = 60 * SECOND_NS
+LAST_ANSWERS_S = 1.0
+ANSWER_LOOK_S = 0.005
 STEPS_PER_TURN = 64
 """Steps that the loop may take while behind, before other tasks get a turn."""
 
@@ -40,6 +44,7 @@ async def run_paced(bot: Bot, clock: PacedClock, *, until_ns: int | None, screen
             group.create_task(_step_until(bot, clock, stop, until_ns), name="engine")
             group.create_task(_report(bot, stop), name="reporter")
             group.create_task(_watch(bot, clock, stop), name="watch")
+            group.create_task(_obey(bot, stop), name="operator")
             if screen is not None:
                 group.create_task(_show(screen, bot, stop), name="screen")
     except* (ForesightError, OSError) as failed:
@@ -68,7 +73,16 @@ async def _step_until(bot: Bot, clock: PacedClock, stop: asyncio.Event, until_ns
                     break
             await asyncio.sleep(0)
     finally:
+        await _last_answers(bot)
         stop.set()
+
+
+async def _last_answers(bot: Bot) -> None:
+    """What was due when the run ended is still answered, so that nothing of it is left open."""
+    for _ in range(round(LAST_ANSWERS_S / ANSWER_LOOK_S)):
+        if not bot.engine.is_waiting:
+            return
+        await asyncio.sleep(ANSWER_LOOK_S)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
@@ -90,12 +104,18 @@ async def _report(bot: Bot, stop: asyncio.Event) -> None:
 
 
 async def _watch(bot: Bot, clock: PacedClock, stop: asyncio.Event) -> None:
-    """Tells the engine how far the clock has moved, whether the journal can be written, and what the operator asks."""
+    """Tells the engine how far the clock has moved, and whether the journal can be written."""
     while not stop.is_set():
         bot.session.take(ClockChecked(clock.now_ns(), clock.drift_ms()))
         bot.check_journal()
-        bot.check_halt()
         await _wait(stop, CHECK_S)
+
+
+async def _obey(bot: Bot, stop: asyncio.Event) -> None:
+    """Looks at the operator's files, off the loop, and does what they ask."""
+    while not stop.is_set():
+        bot.obey(await asyncio.to_thread(bot.inbox.look))
+        await _wait(stop, LOOK_S)
 
 
 async def _show(screen: Screen, bot: Bot, stop: asyncio.Event) -> None:
@@ -126,7 +146,7 @@ def run_lockstep(
         if wall_ns() - written_ns > REPORT_S * SECOND_NS:
             written_ns = wall_ns()
             bot.check_journal()
-            bot.check_halt()
+            bot.obey(bot.inbox.look())
             bot.write(bot.documents(running=True))
     if until_ns is not None and not stop.is_set():
         clock.move_to(until_ns)

@@ -1,18 +1,18 @@
 """A session joins the engine to its surroundings: it feeds inputs in their order and carries effects out.
 
 One `step` takes whatever comes next: a market event, a timer or a broker's answer. Lock-step replay and the paced
-program differ only in whether they wait between steps, so both run the very same code.
+program differ only in whether they wait between steps, so both run the very same code. Answers of live code come at
+once from a host inside this process, and later from a process of its own; either way they come in as events.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
-import msgspec
-
 from foresight.broker import Broker
-from foresight.effects import Effect, Evaluate, Journal, Notify, Schedule, SendOrder
+from foresight.effects import Effect, Evaluate, Journal, KeepOnTape, Notify, Schedule, SendOrder, Trip
 from foresight.engine import Engine
-from foresight.events import Answer, Decided, Event, MarketEvent, Quote, Raised, ReleaseBound, Timer
+from foresight.events import Answer, Decided, Event, MarketEvent, Quote, Raised, Timer
 from foresight.runtime.clock import Clock, LockstepClock
 from foresight.sources import Source
 from tesseract import Outcome, Seam
@@ -43,15 +43,13 @@ class Session:
         self._events: Iterator[MarketEvent] = source.events()
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
+        self.on_trip: Callable[[str, str], None] = lambda _release, _text: None
 
     def begin(self) -> None:
-        """Opens the books, binds the release and takes the history before the start, rounds included."""
+        """Opens the books and takes the history before the start, rounds included; live code is not asked yet."""
         self._next = next(self._events, None)
         start_ns = self.engine.start_ns
         self._do(self.engine.start(start_ns if self._next is None else min(start_ns, self._next.at_ns)))
-        release = self._seam.release
-        params = msgspec.to_builtins(self._seam.params)
-        self.take(ReleaseBound(start_ns, release.name, release.digest, self._seam.revision, params))
         history = LockstepClock(0)
         clock, self._clock = self._clock, history
         self.run_lockstep(history, start_ns - 1)
@@ -132,22 +130,35 @@ class Session:
     def _do(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Evaluate():
-                    answer = self._evaluate(effect)
-                    self._sink.answered(effect, answer)
-                    self.take(answer)
+                case Evaluate() | KeepOnTape() | Trip():
+                    self._to_live_code(effect)
                 case SendOrder():
                     self._broker.send(effect.order, self._clock.now_ns())
                 case Journal():
                     self._sink.journal(effect)
                 case Notify():
                     self._sink.notify(effect)
-                case Schedule(due_ns=due_ns):
-                    self._due_ns = due_ns
+                case Schedule():
+                    self._due_ns = effect.due_ns
 
-    def _evaluate(self, effect: Evaluate) -> Decided | Raised:
-        outcome = self._seam.call(effect.slot, effect.view)
-        return answer_event(effect.evaluation_id, outcome, max(effect.view.now_ns, self._clock.now_ns()))
+    def _to_live_code(self, effect: Evaluate | KeepOnTape | Trip) -> None:
+        match effect:
+            case Evaluate():
+                self._evaluate(effect)
+            case KeepOnTape(slot=slot, at_ns=at_ns, encoded=encoded):
+                self._seam.keep_on_tape(slot, encoded, at_ns)
+            case Trip(release=release, text=text):
+                self.on_trip(release, text)
+
+    def _evaluate(self, asked: Evaluate) -> None:
+        view = asked.view
+        self._seam.submit(asked.slot, view, partial(self._answered, asked), at_ns=view.now_ns, encoded=asked.encoded)
+
+    def _answered(self, asked: Evaluate, outcome: Outcome[Answer]) -> None:
+        at_ns = max(asked.view.now_ns, self._clock.now_ns())
+        answer = answer_event(asked.evaluation_id, outcome, at_ns)
+        self._sink.answered(asked, answer)
+        self.take(answer)
 
 
 def answer_event(evaluation_id: int, outcome: Outcome[Answer], at_ns: int) -> Decided | Raised:

@@ -16,6 +16,7 @@ from rich.text import Text
 from foresight.effects import Notify
 from foresight.engine import EngineReport
 from foresight.runtime.documents import SlotDocument, StatusDocument, iso
+from foresight.runtime.live_code import DeployDocument
 from foresight.view.tables import slots_table
 from foresight.view.writing import one_line
 
@@ -100,11 +101,20 @@ def _header(seen: Seen, width: int, *, is_framed: bool) -> RenderableType:
         Text(one_line(status.source_name)),
         Text(f"code {status.release_digest[:8]}"),
     )
-    edit = _line(f"Ctrl-C leaves in order  ·  edit {one_line(seen.strategy)} for the next start")
+    edit = _line(f"{_deploys(status.deploy)}  ·  edit {one_line(seen.strategy)}  ·  Ctrl-C leaves in order")
     halted = ["entries are halted"] if status.halted else []
     problems = [Text(one_line(problem), style="bold red") for problem in (*status.problems, *halted)]
     lines = Group(_fitting(pieces, inner), edit, *problems)
     return Panel(lines, box=box.ROUNDED) if is_framed else lines
+
+
+def _deploys(deploy: DeployDocument) -> str:
+    """What runs and what stands by, in a few words."""
+    if deploy.standby is not None:
+        rounds = f"{min(deploy.rounds, deploy.probation_rounds)}/{deploy.probation_rounds}"
+        return f"{deploy.live} on probation {rounds}, {deploy.standby} stands by"
+    waiting = f", {deploy.waiting} commits wait" if deploy.waiting else ""
+    return f"{deploy.live} is live, following {deploy.follow}{waiting}"
 
 
 def _slots(seen: Seen, width: int, rows: int) -> Iterator[RenderableType]:

@@ -73,6 +73,7 @@ def draw(bot: Bot, *, width: int | None = None, height: int | None = None) -> Pi
         run=bot.run.name,
         written_at_ns=0,
         problems=bot.problems(),
+        deploy=bot.live.document(),
     )
     status = status_document(report, context)
     seen = Seen(status=status, report=report, notices=tuple(bot.sink.notices), strategy=str(bot.folder.strategy))

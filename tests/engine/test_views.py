@@ -1,14 +1,11 @@
-"""What live code is shown, and the tape that keeps it for an hour."""
+"""What live code is shown."""
 
 import math
-from itertools import count
 
 import msgspec
 import pytest
 
-from foresight.engine import tape as tape_module
-from foresight.engine.tape import Tape
-from foresight.markets import MINUTE_NS, SECOND_NS, SlotId
+from foresight.markets import SECOND_NS
 from foresight.strategy import View
 from tests.builders import (
     NOON_NS,
@@ -23,63 +20,15 @@ from tests.builders import (
     an_engine,
     an_entry,
     seconds,
-    windows_of,
 )
 
-HOUR_NS = 60 * MINUTE_NS
 
-
-def a_view(now_ns: int = NOON_NS, slot: str = "btc-5m") -> View:
-    harness, _ = a_running_harness()
-    harness.run_to(NOON_NS)
-    return msgspec.structs.replace(harness.live.asked[0].view, now_ns=now_ns, slot=SlotId(slot))
-
-
-# The tape
-
-
-def test_the_tape_gives_back_the_inputs_of_a_slot_oldest_first() -> None:
-    tape = Tape(HOUR_NS)
-    views = [a_view(NOON_NS + n, slot) for n, slot in zip(count(), ("btc-5m", "eth-5m", "btc-5m"), strict=False)]
-    for view in views:
-        tape.add(view)
-    assert tape.views(SlotId("btc-5m")) == [views[0], views[2]]
-
-
-def test_the_tape_holds_sixty_minutes() -> None:
-    tape = Tape(HOUR_NS)
-    tape.add(a_view(NOON_NS))
-    tape.add(a_view(NOON_NS + HOUR_NS))
-    assert len(tape) == 2
-    tape.add(a_view(NOON_NS + HOUR_NS + 1))
-    assert [view.now_ns for view in tape.views(SlotId("btc-5m"))] == [NOON_NS + HOUR_NS, NOON_NS + HOUR_NS + 1]
-
-
-def test_the_tape_drops_the_oldest_over_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    tape = Tape(HOUR_NS)
-    tape.add(a_view(NOON_NS))
-    monkeypatch.setattr(tape_module, "BYTES_MAX", tape.bytes + 10)
-    tape.add(a_view(NOON_NS + 1))
-    assert [view.now_ns for view in tape.views(SlotId("btc-5m"))] == [NOON_NS + 1]
-    assert tape.bytes <= tape_module.BYTES_MAX
-
-
-def test_the_engines_tape_does_not_grow_after_an_hour() -> None:
-    harness = Harness()
-    harness.lists(*windows_of("BTC", "5m", NOON_NS, NOON_NS + 3 * HOUR_NS))
-    harness.run_to(NOON_NS + 2 * HOUR_NS)
-    assert len(harness.engine.tape) == 721
-    harness.run_to(NOON_NS + 3 * HOUR_NS - 1)
-    assert len(harness.engine.tape) == 721
-
-
-def test_what_live_code_was_asked_is_on_the_tape() -> None:
+def test_the_view_that_live_code_gets_is_the_one_that_the_tape_keeps() -> None:
     harness, _ = a_running_harness()
     harness.run_to(NOON_NS + seconds(20))
-    assert harness.engine.tape.views(SlotId("btc-5m")) == [asked.view for asked in harness.live.asked]
-
-
-# The view
+    assert [msgspec.msgpack.decode(asked.encoded, type=View) for asked in harness.live.asked] == [
+        asked.view for asked in harness.live.asked
+    ]
 
 
 def test_a_view_tells_the_market_and_the_moment() -> None:

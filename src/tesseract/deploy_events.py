@@ -1,0 +1,70 @@
+"""What happens to releases, as the program is told of it."""
+
+import msgspec
+
+from tesseract.release import Release
+from tesseract.staging import Report
+
+
+class WentLive(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit. `keys` are empty for every key of the `strategies`; `saved_ns` is the monotonic time of the save behind
+    it, 0 for none."""
+
+    request: str
+    release: Release
+    revision: int
+    params: dict[str, object]
+    strategies: tuple[str, ...]
+    keys: tuple[str, ...]
+    replaced: str
+    report: Report
+    saved_ns: int
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A release has proved itself; `by` is `probation` or a person."""
+
+    request: str
+    release: Release
+    revision: int
+    by: str
+
+
+class WentBack(msgspec.Struct, frozen=True):
+    """A release was taken back, by a tripwire or by a person; `to` answers again, from the very request that failed.
+    `line` says why in one line, `text` is all that is known (a traceback)."""
+
+    request: str
+    release: Release
+    revision: int
+    to: Release
+    to_revision: int
+    line: str
+    text: str
+
+
+class NotDone(msgspec.Struct, frozen=True):
+    """A request that changed nothing, with the whole sentence. `is_refused` is False where there was nothing to do."""
+
+    request: str
+    text: str
+    is_refused: bool
+    release: str = ""
+    step: str = ""
+
+
+class Shadowing(msgspec.Struct, frozen=True):
+    """A candidate is asked everything from now on, for information; the request's last word comes when it ends."""
+
+    request: str
+    release: Release
+    text: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something to know, of no request."""
+
+    text: str
+
+
+Event = WentLive | Kept | WentBack | NotDone | Shadowing | Notice

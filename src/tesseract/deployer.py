@@ -1,0 +1,422 @@
+"""The deployer: brings releases live on a seam, one at a time, and takes them back.
+
+It runs on the program's loop and does next to nothing there: it hands the states and the tape to the workshop, lets the
+candidate catch up with what came meanwhile, and commits, which is a few stores into a table. One order of things: a
+deploy that is asked for while another one is prepared waits its turn in the workshop; a rollback or a keep acts at once
+on what is live now; a deploy that was being prepared for what has been rolled back since goes on, and is compared anew.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tesseract.calls import Answer
+from tesseract.candidate import Candidate
+from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, WentBack, WentLive
+from tesseract.errors import RequestRefused
+from tesseract.host import Host
+from tesseract.links import WorkshopLink
+from tesseract.orders import (
+    Drop,
+    Live,
+    Moved,
+    News,
+    Noticed,
+    Refused,
+    Running,
+    Stage,
+    Staged,
+    Take,
+    Taken,
+    Waiting,
+)
+from tesseract.release import Release
+from tesseract.seam import Input, RolledBack, Seam
+from tesseract.shadow import OnShadow, Shadow
+
+CATCH_UP_MAX = 100_000
+"""Inputs that a candidate may take on its way to the commit; one that needs more is slower than the stream."""
+
+HOLD_BACK_AFTER = 1_000
+"""Inputs after which a candidate that has caught up finds no moment between calls: the next ones then wait for it."""
+
+
+class Deployer:
+    """`on_event` gets everything that happens, in order; events of one request carry its id."""
+
+    def __init__(self, seam: Seam[Any], link: WorkshopLink, on_event: Callable[[Event], None]) -> None:
+        self.seam = seam
+        self.waiting = Waiting(0, "", "")
+        self._link = link
+        self._listener = on_event
+        self._asked: dict[str, str] = {}
+        self._canary: dict[str, tuple[str, ...]] = {}
+        self._shadow_ns: dict[str, int] = {}
+        self.on_shadow: OnShadow = lambda _key, _host, _answer, _taken: None
+        self._going: Candidate | None = None
+        self._queue: list[Taken] = []
+        self._kept: set[int] = set()
+        seam.on_rolled_back = self._rolled_back
+        seam.on_clean = self._clean
+        seam.on_settled = self._settled
+        link.on_news = self._heard
+        self._tell_live()
+
+    # What is asked
+
+    def take(self, take: Take, *, canary: Iterable[str] = (), shadow_ns: int = 0) -> None:
+        """Begins a deploy; what becomes of it is told by events. With `shadow_ns` it is a shadow for so long first."""
+        if canary:
+            self._canary[take.request] = tuple(canary)
+        if shadow_ns:
+            self._shadow_ns[take.request] = shadow_ns
+        self._asked[take.request] = "the deploy"
+        self._link.order(take)
+
+    def roll_back(self, request: str, author: str) -> None:
+        """Puts back what the newest release on probation replaced. Raises RequestRefused when there is none."""
+        host = self._newest(self.seam.has_standby)
+        if host is None:
+            running = self._newest(lambda _each: True)
+            assert running is not None
+            name = running.spec.release.name
+            why = f"{name} has no standby; name a release to go back to, such as v1"
+            raise RequestRefused(f"{why}; {name} is still running")
+        self._request = request
+        try:
+            self.seam.roll_back(host, f"asked for by {author}")
+        finally:
+            self._request = ""
+
+    def keep(self, request: str, author: str) -> None:
+        """Ends the probation of the newest release, for good; a canary is put on every key first, and goes the way of
+        a deploy. Raises RequestRefused when nothing is on probation and what runs has been kept."""
+        host = self._newest(self.seam.has_standby) or self._newest(lambda each: not self._is_kept(each))
+        if host is None:
+            running = self.seam.running()
+            why = f"nothing is on probation, and {running} has been kept already"
+            raise RequestRefused(f"{why}; {running} is still running")
+        if not self._is_canary(host):
+            self._keep(host, request, author)
+            return
+        name = host.spec.release.name
+        self.take(Take(request=request, what="release", where=name, author=author, is_forced=True))
+
+    def _is_kept(self, host: Host) -> bool:
+        """Whether it has been kept since the start; a rollback can put back a release that has not."""
+        return host.spec.release.number in self._kept
+
+    def _is_canary(self, host: Host) -> bool:
+        """Whether it answers some keys, and another release is what the strategy stands for."""
+        spec = host.spec
+        live = [each.spec for each in self.seam.strategies.values()]
+        return all((each.release.number, each.revision) != (spec.release.number, spec.revision) for each in live)
+
+    def trip(self, release: str, text: str) -> None:
+        """A tripwire of the program itself: takes the release back if it is still on probation."""
+        host = self._newest(lambda each: each.spec.release.name == release and self.seam.has_standby(each))
+        if host is not None:
+            self.seam.roll_back(host, text)
+
+    def _newest(self, is_meant: Callable[[Host], bool]) -> Host | None:
+        live = [*self.seam.strategies.values(), *(route.live for route in self.seam.routes.values())]
+        found = [host for host in live if is_meant(host)]
+        return max(found, key=lambda host: (host.spec.release.number, host.spec.revision), default=None)
+
+    # What the workshop says
+
+    _request = ""
+
+    def _heard(self, news: News, hosts: list[Host]) -> None:
+        match news:
+            case Taken():
+                self._taken(news)
+            case Staged():
+                self._staged(news, hosts)
+            case Refused():
+                self._refused(news.request, news.release, news.step, news.problems)
+            case Waiting():
+                self.waiting = news
+            case Noticed(text=text):
+                self._on_event(Notice(text))
+
+    def _taken(self, taken: Taken) -> None:
+        """Puts it in the queue; what is taken again has kept its turn."""
+        going = self._going
+        self._asked[taken.request] = taken.release.name
+        if going is not None and going.taken.request == taken.request:
+            self._end(taken.request)
+            self._queue.insert(0, taken)
+        else:
+            self._queue.append(taken)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Hands the states and the tape over for the next candidate, unless one is on its way."""
+        if self._going is not None or not self._queue:
+            return
+        taken = self._queue.pop(0)
+        going = Candidate(taken, self._canary.pop(taken.request, ()), self._shadow_ns.pop(taken.request, 0))
+        self._going = going
+        if taken.against != self._what_runs():
+            self._again(going)
+            return
+        if self._runs_already(taken):
+            self._end(taken.request)
+            self._link.order(Drop(taken.request, "it runs already"))
+            text = f"{taken.release.name} is what runs already; nothing was done"
+            self._on_event(NotDone(taken.request, text, is_refused=False))
+            self._begin_next()
+            return
+        now = going.states_now(self.seam)
+        tape = self.seam.tape.parts() if self.seam.tape is not None else []
+        sizes, keys = tuple(size for _, size in tape), self.seam.keys_on_tape(taken.strategies)
+        order = Stage(taken.request, now, sizes, self.seam.tape_ns, keys, self.seam.kept_inputs())
+        self._link.order(order, tape)
+
+    def _what_runs(self) -> dict[str, tuple[int, int]]:
+        strategies = self.seam.strategies.items()
+        return {name: (host.spec.release.number, host.spec.revision) for name, host in strategies}
+
+    def _runs_already(self, taken: Taken) -> bool:
+        """Whether an earlier request has brought the same live meanwhile."""
+        running = [self.seam.strategies.get(name) for name in taken.strategies]
+        return taken.what != "params" and all(
+            host is not None and (host.spec.release, host.spec.revision) == (taken.release, taken.revision)
+            for host in running
+        )
+
+    def _refused(self, request: str, release: str, step: str, problems: tuple[str, ...]) -> None:
+        what = release or "the deploy"
+        told = "; ".join(problems)
+        still = f"{self.seam.running()} is still running" if self.seam.strategies else "nothing is running yet"
+        text = f"{what} refused at {step}: {told}; {still}"
+        self._end(request)
+        self._on_event(NotDone(request, text, is_refused=True, release=release, step=step))
+        self._begin_next()
+
+    def _end(self, request: str) -> None:
+        if self._going is not None and self._going.taken.request == request:
+            self._going = None
+            self.seam.forget_inputs()
+
+    # Catching up, and the commit
+
+    def _staged(self, news: Staged, hosts: list[Host]) -> None:
+        going = self._going
+        if going is None or going.taken.request != news.request or going.is_stale:
+            for host in hosts:
+                host.close()
+            if going is not None and going.is_stale:
+                self._again(going)
+            return
+        going.report = news.report
+        for one, host in zip(news.hosts, hosts, strict=True):
+            going.hosts[one.strategy] = host
+            going.states |= one.states
+        self._advance(going)
+
+    def _again(self, going: Candidate) -> None:
+        """Something else runs than what it was taken against; it begins anew, at its turn, with the states of now."""
+        taken = going.taken
+        if going.canary:
+            self._canary[taken.request] = going.canary
+        if going.shadow_ns:
+            self._shadow_ns[taken.request] = going.shadow_ns
+        what = "params" if taken.what == "params" else "release"
+        self._link.order(
+            Take(
+                request=taken.request,
+                what=what,
+                where=taken.release.name,
+                origin="command",
+                author=taken.release.author,
+                is_forced=True,
+                overrides=None if taken.keeps_params else taken.overrides,
+                revision=0 if taken.keeps_params else taken.revision,
+            )
+        )
+
+    def _settled(self) -> None:
+        if self._going is not None and self._going.hosts:
+            self._advance(self._going)
+
+    def _advance(self, going: Candidate) -> None:
+        """Gives the candidate the next input that it has not seen; commits when there is none and no call waits."""
+        while self._going is going and not going.is_folding:
+            taken = self.seam.next_input(going.is_wanted(self.seam))
+            if taken is not None:
+                self._fold(going, taken)
+            elif self.seam.is_between_calls(going.is_wanted(self.seam)):
+                if going.shadow_ns:
+                    self._begin_shadow(going)
+                else:
+                    self._commit(going)
+            else:
+                if going.folded > HOLD_BACK_AFTER:
+                    self.seam.hold_back()
+                return  # the answer that is awaited comes back here
+
+    def _fold(self, going: Candidate, taken: Input) -> None:
+        host = going.hosts[self.seam.strategy_of(taken.key)]
+        going.is_folding = True
+        going.folded += 1
+        state = going.states.get(taken.key, host.loaded.first_state)
+        host.submit(taken.given, taken.encoded, state, lambda answer: self._folded(going, taken, answer))
+
+    def _folded(self, going: Candidate, taken: Input, answer: Answer) -> None:
+        going.is_folding = False
+        if self._going is not going or going.is_stale:
+            return
+        if answer.state is None or going.folded > CATCH_UP_MAX:
+            text = answer.fault.line if answer.fault else "it does not catch up with what comes"
+            self._give_up(going, f"{taken.key}: {text}")
+            return
+        going.states[taken.key] = answer.state
+        self._advance(going)
+
+    def _give_up(self, going: Candidate, problem: str) -> None:
+        going.close()
+        taken = going.taken
+        if taken.what != "params":
+            self._link.order(Moved(taken.release.number, "rejected", f"at commit: {problem}"))
+        name = taken.release.name if taken.what != "params" else f"parameters r{taken.revision}"
+        self._refused(taken.request, name, "commit", (problem,))
+
+    def _commit(self, going: Candidate) -> None:
+        taken, keys = going.taken, going.canary
+        replaced = self._replaced(going)
+        for name, host in going.hosts.items():
+            mine = [key for key in keys if self.seam.strategy_of(key) == name]
+            if keys and not mine:
+                host.close()
+            else:
+                self.seam.commit(host, going.states, strategy=name, keys=mine)
+        self._end(taken.request)
+        self._supersede(replaced)
+        if taken.what != "params":
+            self._link.order(Moved(taken.release.number, "live", going.report.sentence()))
+        self._tell_live()
+        host = next(iter(going.hosts.values()))
+        self._on_event(
+            WentLive(
+                request=taken.request,
+                release=taken.release,
+                revision=taken.revision,
+                params=host.loaded.params,
+                strategies=taken.strategies,
+                keys=keys,
+                replaced=" and ".join(dict.fromkeys(each.name for each in replaced)),
+                report=going.report,
+                saved_ns=taken.saved_ns,
+            )
+        )
+        self._begin_next()
+
+    def _replaced(self, going: Candidate) -> list[Release]:
+        return [self.seam.strategies[name].spec.release for name in going.hosts if name in self.seam.strategies]
+
+    def _supersede(self, replaced: list[Release]) -> None:
+        """A release that was replaced before it was kept has not proved itself. One that still answers, for another
+        strategy or with other parameters, may."""
+        running = {number for number, _ in self._what_runs().values()}
+        for release in replaced:
+            if release.number not in running:
+                self._link.order(Moved(release.number, "superseded", "replaced before it was kept"))
+
+    def _begin_shadow(self, going: Candidate) -> None:
+        """From now on the candidate is asked what the live release is asked; a shadow before it makes room."""
+        taken = going.taken
+        if self.seam.shadow is not None:
+            self.seam.shadow.close()
+        self.seam.shadow = Shadow(
+            going.hosts,
+            going.states,
+            until_ns=self.seam.tape_ns + going.shadow_ns,
+            on_answer=self.on_shadow,
+            over=lambda problem: self._shadow_over(going, problem),
+        )
+        self._end(taken.request)
+        minutes = going.shadow_ns / 60e9
+        self._on_event(
+            Shadowing(taken.request, taken.release, f"a shadow for {minutes:g} min; {going.report.sentence()}")
+        )
+        self._begin_next()
+
+    def _shadow_over(self, going: Candidate, problem: str | None) -> None:
+        self.seam.shadow = None
+        taken = going.taken
+        if problem is not None:
+            self._link.order(Moved(taken.release.number, "rejected", f"as a shadow: {problem}"))
+            self._refused(taken.request, taken.release.name, "shadow", (problem,))
+            return
+        going.shadow_ns = 0
+        self._again(going)
+
+    # Probation
+
+    def _clean(self, host: Host) -> None:
+        if self._is_canary(host):
+            name = host.spec.release.name
+            self._on_event(Notice(f"{name} has passed its probation as a canary; `keep` puts it everywhere"))
+        elif self.seam.has_standby(host) or not self._is_kept(host):
+            self._keep(host, "", "probation")
+
+    def _keep(self, host: Host, request: str, by: str) -> None:
+        release, revision = host.spec.release, host.spec.revision
+        self._kept.add(release.number)
+        self.seam.keep(host)
+        self._link.order(Moved(release.number, "kept", f"by {by}"))
+        self._on_event(Kept(request, release, revision, by))
+
+    def _rolled_back(self, event: RolledBack) -> None:
+        where = f"{event.key}: " if event.key else ""
+        if event.release.number != event.back_to.number:
+            self._link.order(Moved(event.release.number, "rolled back", f"{where}{event.line}"))
+            why = f"{event.release.name} was rolled back"
+            self._link.order(Moved(event.back_to.number, "live", why, unless_kept=True))
+        self._tell_live()
+        self._on_event(
+            WentBack(
+                self._request,
+                event.release,
+                event.revision,
+                event.back_to,
+                event.back_to_revision,
+                f"{where}{event.line}",
+                event.text,
+            )
+        )
+        self._make_stale()
+
+    def _make_stale(self) -> None:
+        """What is on its way was staged against something that does not run any more."""
+        going = self._going
+        if going is None:
+            return
+        going.is_stale = True
+        if going.hosts:
+            going.close()
+            going.hosts = {}
+            self._again(going)
+
+    def _tell_live(self) -> None:
+        strategies = self.seam.strategies.items()
+        self._link.order(
+            Live(
+                {name: Running(host.spec.release, host.spec.revision, host.spec.overrides) for name, host in strategies}
+            )
+        )
+
+    def _on_event(self, event: Event) -> None:
+        if not isinstance(event, Shadowing | Notice):
+            self._asked.pop(event.request, None)
+        self._listener(event)
+
+    def close(self) -> None:
+        """Whatever was on its way is dropped, and told; what runs ends with its seam."""
+        going, self._going = self._going, None
+        if going is not None:
+            going.close()
+        for request, what in list(self._asked.items()):
+            self._link.order(Drop(request, "the program was stopped"))
+            self._on_event(NotDone(request, f"{what} was not deployed: the program was stopped", is_refused=True))

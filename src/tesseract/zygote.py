@@ -1,0 +1,203 @@
+"""The zygote: a warm process with the resident API imported, which forks a host for each release.
+
+    python -m tesseract zygote DESCRIPTOR CONTRACT [LIBRARY...]
+
+It never runs live code, holds no state and starts no thread, so a fork of it costs about a millisecond and begins as
+clean as a new program. It is told what to do over a socket, by the program that started it and by those whom the
+program gives another socket. When the program ends, however that comes about, the kernel ends the zygote, and the
+zygote's end ends its hosts: no orphan stays.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import gc
+import io
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from tesseract import host_process
+from tesseract.calls import HostSpec
+from tesseract.contract import Contract, contract_at
+from tesseract.errors import PeerGone
+from tesseract.residue import Baseline
+from tesseract.wire import Link
+
+NICE = 5
+"""The program's own loop goes first. At 19 a zygote can starve for a second on two busy cores."""
+PR_SET_PDEATHSIG = 1
+SOFTWARE_ERROR = 70
+"""An exit code of sysexits.h: what failed was ours, and its traceback is in the host's output."""
+
+
+class Fork(msgspec.Struct, frozen=True, tag=True):
+    """Fork a host. `tape` are the sizes of the tape's files, whose descriptors come with the message."""
+
+    number: int
+    spec: HostSpec
+    tape: tuple[int, ...] = ()
+
+
+class Attach(msgspec.Struct, frozen=True, tag=True):
+    """From now on take orders from the socket that comes with this message, too."""
+
+
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """A host runs. With it come its socket, its pidfd and its output, in this order."""
+
+    number: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """A host has ended; `status` is as `os.waitpid` gives it."""
+
+    pid: int
+    status: int
+
+
+Order = Fork | Attach
+News = Forked | Ended
+
+
+def die_with_parent() -> None:
+    """The kernel kills this process when the one that started it ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def main(descriptor: int, contract_place: str, libraries: Sequence[str] = ()) -> None:
+    die_with_parent()
+    os.nice(NICE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends its zygote itself
+    sys.dont_write_bytecode = True
+    for stream in (sys.stdout, sys.stderr):  # a host's go to a file of its own, and must not wait in a buffer
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(write_through=True, errors="backslashreplace")
+    faulthandler.enable(2)
+    contract = contract_at(contract_place)
+    zygote = Zygote(contract, Baseline.taken(), [Path(folder) for folder in libraries])
+    zygote.attach(socket.socket(fileno=descriptor))
+    gc.collect()
+    gc.freeze()  # a collection in a host then leaves the shared pages alone
+    zygote.serve()
+    signal.set_wakeup_fd(-1)  # its socket goes with the zygote, and hosts may still end
+
+
+class Zygote:
+    """Serves until the first of its sockets has closed."""
+
+    def __init__(self, contract: Contract, baseline: Baseline, libraries: Sequence[Path] = ()) -> None:
+        self._contract = contract
+        self._baseline = baseline
+        self._libraries = libraries
+        self._links: list[Link[Order]] = []
+        self._ordered: dict[int, Link[Order]] = {}
+        """Who ordered a host, by its pid, is told of its end; nobody else is woken by it."""
+        self._selector = selectors.DefaultSelector()
+        self._wake, wake = socket.socketpair()
+        wake.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._wake, selectors.EVENT_READ, None)
+        self._wake_writer = wake
+
+    def attach(self, sock: socket.socket) -> None:
+        link: Link[Order] = Link(sock, Order)
+        self._links.append(link)
+        self._selector.register(sock, selectors.EVENT_READ, link)
+
+    def serve(self) -> None:
+        try:
+            self._serve_all()
+        finally:
+            signal.set_wakeup_fd(-1)  # a host that ends after this one must not write to what is closed
+
+    def _serve_all(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    self._wake.recv(4096)
+                    self._reap()
+                elif not self._serve(key.data):
+                    return
+
+    def _serve(self, link: Link[Order]) -> bool:
+        """False when the program itself has closed its socket."""
+        try:
+            for order in link.arrived():
+                self._obey(link, order)
+        except PeerGone:
+            self._selector.unregister(link.sock)
+            self._links.remove(link)
+            link.close()
+            return bool(self._links)
+        return True
+
+    def _obey(self, link: Link[Order], order: Order) -> None:
+        if isinstance(order, Attach):
+            self.attach(socket.socket(fileno=link.take_files(1)[0]))
+            return
+        tape = link.take_files(len(order.tape))
+        output = os.memfd_create("output", os.MFD_CLOEXEC)
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self._become_host(order, theirs, output, list(zip(tape, order.tape, strict=True)))
+        self._ordered[pid] = link
+        pidfd = os.pidfd_open(pid)
+        try:
+            link.send(Forked(order.number, pid), (ours.fileno(), pidfd, output))
+        finally:
+            for file in (*tape, output, pidfd):
+                os.close(file)
+            ours.close()
+            theirs.close()
+
+    def _become_host(self, order: Fork, sock: socket.socket, output: int, tape: list[tuple[int, int]]) -> NoReturn:
+        """What the child does; it never comes back."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent()
+            host_process.run(
+                order.spec, self._contract, self._baseline, sock, output=output, tape=tape, libraries=self._libraries
+            )
+        except BaseException:  # noqa: BLE001 - nothing may return into the zygote's own loop
+            with contextlib.suppress(OSError):  # live code may have filled the output
+                traceback.print_exc()
+            os._exit(SOFTWARE_ERROR)
+        os._exit(0)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            link = self._ordered.pop(pid, None)
+            if link in self._links:
+                with contextlib.suppress(PeerGone):  # its end is seen where it is read
+                    link.send(Ended(pid, status))
+
+
+def ending_of(status: int | None) -> str:
+    """How a host ended, in words."""
+    if status is None:
+        return "it ended"
+    if os.WIFSIGNALED(status):
+        return f"it was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"it left with exit code {os.WEXITSTATUS(status)}"

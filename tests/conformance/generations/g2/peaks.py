@@ -1,0 +1,2 @@
+def higher(peak, number):
+    return max(peak, number)

@@ -1,0 +1,2 @@
+def added(total, number):
+    return total + number

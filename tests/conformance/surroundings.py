@@ -1,0 +1,156 @@
+"""What a bad release must leave as it was: this very process, the processes below it, and the files beside its tree.
+
+    with untouched(program):
+        program.deploy(BAD)
+
+A host that was killed needs a moment to be gone, so what differs is looked at again for a while.
+"""
+
+import contextlib
+import locale
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from conformance.program import Program
+
+SETTLE_S = 3.0
+PAGE = os.sysconf("SC_PAGE_SIZE")
+LOOKED_AT = ("builtins", "json", "locale", "math", "os", "random", "signal", "socket", "sys", "threading", "time")
+"""Standard modules whose public attributes must be the very same objects; with them the resident code."""
+CHANGING = {("sys", "last_exc"), ("sys", "last_type"), ("sys", "last_value"), ("sys", "last_traceback")}
+
+
+@contextmanager
+def untouched(program: Program) -> Iterator[None]:
+    """Fails when the block leaves a difference that does not go away by itself. Keeps the attributes it has seen alive,
+    so that no identity is used twice."""
+    attributes = _attributes()
+    before = surroundings(program)
+    with no_more_processes(program):
+        yield
+    wait_until(program, lambda: surroundings(program) == before, lambda: _differences(before, surroundings(program)))
+    replaced = {name for name, found in _attributes().items() if attributes.get(name, found) is not found}
+    assert not replaced, f"replaced: {sorted(replaced)}"
+
+
+@contextmanager
+def no_more_processes(program: Program) -> Iterator[None]:
+    """Fails when a process is left below this one that was not there, or one with more descriptors than it had."""
+    below = _processes()
+    yield
+    wait_until(program, lambda: not _more(below), lambda: f"more than before in {_more(below)}")
+
+
+def surroundings(program: Program) -> dict[str, Any]:
+    """Everything that can be compared by value."""
+    return {
+        "working directory": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "signal handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "alarm": signal.getitimer(signal.ITIMER_REAL),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "recursion limit": sys.getrecursionlimit(),
+        "import path": list(sys.path),
+        "import hooks": list(sys.meta_path),
+        "live modules": [name for name in sys.modules if name.split(".")[0] in ("strategy", program.tree.name)],
+        "threads": threading.active_count(),
+        "threads of the kernel": len(list(Path("/proc/self/task").iterdir())),
+        "descriptors": _descriptors(os.getpid()),
+        "neighbours": files_below(program.folder / "neighbours"),
+    }
+
+
+def _processes() -> dict[int, dict[str, str]]:
+    """The processes below this one, and the descriptors that each has open."""
+    return {pid: _descriptors(pid) for pid in processes_below(os.getpid())}
+
+
+def _more(before: dict[int, dict[str, str]]) -> dict[int, tuple[dict[str, str] | None, dict[str, str]]]:
+    """New processes, and those with more descriptors (before, now); what was about to go may be gone."""
+    found = {pid: (before.get(pid), now) for pid, now in _processes().items()}
+    return {pid: (then, now) for pid, (then, now) in found.items() if then is None or len(now) > len(then)}
+
+
+def processes_below(pid: int) -> set[int]:
+    """Children and theirs, as the kernel has them now; those that have ended and wait to be reaped do not count."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            status = _status(int(entry.name))
+            if status is not None and status[0] != "Z":
+                parents.setdefault(int(status[1]), []).append(int(entry.name))
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found.update(children)
+        waiting += children
+    return found
+
+
+def _status(pid: int) -> list[str] | None:
+    """State, parent and so on; None for a process that has gone meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _descriptors(pid: int) -> dict[str, str]:
+    """What each descriptor leads to; empty for a process that has gone. The one that reads this very folder is none."""
+    folder = Path(f"/proc/{pid}/fd")
+    found = {}
+    with contextlib.suppress(OSError):
+        for entry in list(folder.iterdir()):
+            with contextlib.suppress(OSError):
+                found[entry.name] = str(entry.readlink())
+    return {name: where for name, where in found.items() if not where.endswith("/fd")}
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def memory_bytes() -> int:
+    """What this process has in memory now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def _attributes() -> dict[str, object]:
+    resident = [name for name in sys.modules if name.split(".")[0] in ("tesseract", "msgspec")]
+    return {
+        f"{name}.{key}": value
+        for name in (*LOOKED_AT, *resident, "conformance.resident")
+        for key, value in vars(sys.modules[name]).items()
+        if not key.startswith("_") and (name, key) not in CHANGING
+    }
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    return "; ".join(
+        f"{name}: {_only(was, now[name])} -> {_only(now[name], was)}"
+        for name, was in before.items()
+        if was != now[name]
+    )
+
+
+def _only(one: Any, other: Any) -> Any:
+    """What `other` does not have."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key: value for key, value in one.items() if other.get(key) != value}
+    return "" if one == other else one
+
+
+def wait_until(program: Program, is_so: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Looks again and again, the loop running meanwhile. Fails with `what()`."""
+    end_s = time.monotonic() + SETTLE_S
+    while not is_so():
+        assert time.monotonic() < end_s, what()
+        program.pause(0.01)

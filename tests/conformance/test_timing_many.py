@@ -1,0 +1,81 @@
+"""Group E: however many deploys there were, the program holds what it held, and the next one takes as long.
+
+Here it is a few hundred inside the process and some dozens with processes; `make soak` goes to ten thousand.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.held import Held, files_of, held_now, rss_mb_of
+from conformance.program import Program, a_program
+from conformance.timing import generation, store_of
+
+COUNTS = {"in_process": (300, 60), "process": (60, 20)}
+"""Deploys in all, and those of them that only warm up."""
+TAPE_IS_FULL = 780
+"""Calls after which the tape forgets as much as it takes: an hour of them."""
+GROWN_MB_MAX = 6.0
+OBJECTS_PER_DEPLOY_MAX = 16.0
+"""The store's entry, its history and its line: what a bot remembers of a release on purpose."""
+SLOWER_MAX = 2.5
+
+
+def deploys(program: Program, numbers: range) -> list[float]:
+    """One after the other, each asked once; every third is bad. Returns the seconds that the good ones took."""
+    seconds = []
+    for number in numbers:
+        began_s = time.perf_counter()
+        if number % 3 == 0:
+            assert program.deploy({"__init__.py": f"GENERATION = {number}\nraise ValueError\n"}).is_refused
+            continue
+        verdict = program.deploy(generation(number))
+        seconds.append(time.perf_counter() - began_s)
+        assert verdict.is_live, verdict.text
+        assert program.value() == number
+    return seconds
+
+
+def nothing_has_grown(grown: Held, count: int) -> None:
+    assert grown.rss_mb <= GROWN_MB_MAX, grown
+    assert (grown.files, grown.threads, grown.children, grown.modules) == (0, 0, 0, 0), grown
+    assert grown.objects <= OBJECTS_PER_DEPLOY_MAX * count, grown
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory where there is such a place: what is measured here is not the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("host", COUNTS)
+def test_ten_thousand_deploys(folder: Path, host: str) -> None:
+    count, warm = COUNTS[host]
+    with a_program(folder, host=host, files=generation(0), keep=20, rehearse_s=0.0) as program:
+        for _ in range(TAPE_IS_FULL):
+            program.ask()
+        deploys(program, range(1, warm + 1))
+        before, of_stager = held_now(), stager_holds(program)
+        seconds = deploys(program, range(warm + 1, count + 1))
+        nothing_has_grown(held_now().grown(before), count - warm)
+        if of_stager is not None:
+            rss_mb, files = stager_holds(program) or (0.0, 0)
+            assert files == of_stager[1]
+            assert rss_mb - of_stager[0] <= GROWN_MB_MAX
+        part = len(seconds) // 3
+        assert min(seconds[-part:]) <= SLOWER_MAX * min(seconds[:part]), "the quickest: a busy machine is not measured"
+        assert program.state()["seen"] == TAPE_IS_FULL + sum(1 for number in range(1, count + 1) if number % 3)
+        stored = [path for path in store_of(program).folder.iterdir() if (path / "strategy").exists()]
+        assert len(stored) <= 22, "copies that nobody needs are gone"
+        assert len(store_of(program).entries()) == count + 1
+
+
+def stager_holds(program: Program) -> tuple[float, int] | None:
+    pids = getattr(program.runtime._link, "pids", None)
+    return None if pids is None else (rss_mb_of(pids[1]), files_of(pids[1]))
