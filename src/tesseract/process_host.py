@@ -90,6 +90,7 @@ class ProcessHost:
         self._timer: asyncio.TimerHandle | None = None
         self._deaths: deque[float] = deque()
         self._is_closed = False
+        self._is_loading = False
         self._given_up = ""
         self._killed_why: str | None = None
         self._connection: _Connection | None = None
@@ -143,7 +144,8 @@ class ProcessHost:
             self._watch()
             self._is_forgiven = True
             return
-        left_s = self._watched_s + self._limit_s - self._loop.time()
+        limit_s = self._limit_s if not self._is_loading else self.spec.import_ns * KILL_AFTER / 1e9
+        left_s = self._watched_s + limit_s - self._loop.time()
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
             return
@@ -159,6 +161,8 @@ class ProcessHost:
         if isinstance(reply, Loaded):
             if reply.problems:
                 self._on_note(f"{self.spec.release.name} cannot be started again: {reply.problems[0]}")
+            self._is_loading = False
+            self._watch()
             return
         if not self._asked or reply.number != self._asked[0].call.number:
             raise PeerGone("the host answered what nobody asked")
@@ -219,6 +223,7 @@ class ProcessHost:
         if self._is_closed:
             _Connection(self._loop, reached, lambda _body: None, lambda: None).end()
             return
+        self._is_loading = True  # its import has a limit of its own; the first call's begins after it
         self._use(reached)
         assert self._connection is not None
         for asked in self._asked:

@@ -143,6 +143,7 @@ class ProcessOpened:
         self.respawned = 0
         self.respawn: Callable[[HostSpec, Callable[[Descriptors | None], None]], None] = self._respawn
         self._host: ProcessHost | None = None
+        self._is_open = True
 
     @property
     def host(self) -> ProcessHost:
@@ -181,10 +182,9 @@ class ProcessOpened:
         return list(self.bench.run(_all(asked)))
 
     def close(self) -> None:
-        if self._host is None:
-            self.staged.close()
-        else:
-            self._host.close()
+        if self._is_open:
+            self._is_open = False
+            (self.staged if self._host is None else self._host).close()
 
 
 async def _all(asked: "tuple[asyncio.Future[Answer], ...]") -> list[Answer]:

@@ -129,7 +129,9 @@ class Inbox:
         self._looks += 1
         desired, problem = self._new_desired()
         requests, bad = [], []
-        for path in self._paths():
+        paths = self._paths()
+        self._torn = {path.name: self._torn[path.name] for path in paths if path.name in self._torn}
+        for path in paths:
             try:
                 requests.append(_read(path))
             except FileNotFoundError:
@@ -162,12 +164,12 @@ class Inbox:
         return self._looks - first >= TORN_S * 10
 
     def _paths(self) -> list[Path]:
+        """The requests. A name that no screen and no document can say is nobody's."""
         try:
-            return sorted(
-                path for path in self._folder.requests.iterdir() if path.suffix == ".json" and path.name[0] != "."
-            )
+            found = [path for path in self._folder.requests.iterdir() if path.suffix == ".json"]
         except OSError:
             return []
+        return sorted(path for path in found if path.name[0] != "." and path.name.isprintable())
 
 
 def _read(path: Path) -> RequestDocument:

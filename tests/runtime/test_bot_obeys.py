@@ -1,0 +1,222 @@
+"""What a bot does with its operator's files: invariant 10, as far as it is built."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foresight.bot_folder import init_bot
+from foresight.config import load_config
+from foresight.effects import Commanded, Journal
+from foresight.markets import SECOND_NS
+from foresight.runtime.bot import Bot
+from foresight.runtime.clock import LockstepClock
+from foresight.sources.simulated import SimulatedMarket
+
+
+class Operated:
+    """A bot inside this process, one round after its start, and its operator's hands."""
+
+    def __init__(self, folder: Path) -> None:
+        market = SimulatedMarket(7, (("BTC", "5m"), ("ETH", "5m")))
+        self.folder = folder
+        self.clock = LockstepClock(market.start_ns)
+        self.bot = Bot(load_config(folder), market, self.clock, speed=None)
+        self.commands: list[Commanded] = []
+        keep = self.bot.sink.journal
+        self.bot.sink.journal = lambda effect: (self._seen(effect), keep(effect))[1]  # type: ignore[method-assign]
+
+    def _seen(self, effect: Journal) -> None:
+        if isinstance(effect.entry, Commanded):
+            self.commands.append(effect.entry)
+
+    def begin(self) -> None:
+        self.bot.session.begin()
+        self.bot.start_here()
+        self.run_for(5)
+
+    def run_for(self, seconds: float) -> None:
+        until_ns = max(self.clock.now_ns(), self.bot.engine.start_ns) + round(seconds * SECOND_NS)
+        self.bot.session.run_lockstep(self.clock, until_ns)
+
+    def ask(self, name: str, action: str, **more: Any) -> dict[str, str]:
+        """Writes a request, lets the bot look, and returns the answer."""
+        document = {"id": name, "action": action, "author": "ana", **more}
+        self.bot.folder.requests.joinpath(f"{name}.json").write_text(json.dumps(document))
+        self.look()
+        return self.answer(name)
+
+    def desire(self, **document: Any) -> None:
+        (self.folder / "state/desired.json").write_text(json.dumps({"author": "ana", **document}))
+        self.look()
+
+    def look(self) -> None:
+        self.bot.obey(self.bot.inbox.look())
+
+    def answer(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.bot.folder.answers / f"{name}.json").read_text())
+        return found
+
+    def edit(self, old: str = "0.90", new: str = "0.91") -> None:
+        path = self.folder / "strategy/params.py"
+        path.write_text(path.read_text().replace(old, new))
+
+    def params(self) -> dict[str, Any]:
+        document = json.loads(self.bot.documents(running=True)["params.json"])
+        found: dict[str, Any] = document["strategies"][0]
+        return found
+
+
+@pytest.fixture
+def operated(tmp_path: Path) -> Iterator[Operated]:
+    init_bot(tmp_path / "bot")
+    operated = Operated(tmp_path / "bot")
+    with contextlib.closing(operated.bot):
+        operated.begin()
+        yield operated
+
+
+def test_a_deploy_that_is_asked_for_is_carried_out_answered_and_journaled(operated: Operated) -> None:
+    operated.edit()
+
+    told = operated.ask("r1", "deploy", note="a wider band")
+
+    assert told["state"] == "done"
+    assert told["text"].startswith("v2 r1 is live; rehearsed on ")
+    assert operated.bot.engine.live.release == "v2"
+    assert [(command.name, command.author) for command in operated.commands] == [("deploy", "ana")]
+    assert not (operated.bot.folder.requests / "r1.json").exists()
+
+
+def test_a_deploy_of_what_runs_is_done_and_says_so(operated: Operated) -> None:
+    told = operated.ask("r1", "deploy")
+
+    assert (told["state"], told["text"]) == ("done", "v1 is what runs already; nothing was done")
+
+
+def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothing_changes(operated: Operated) -> None:
+    (operated.folder / "strategy/fair.py").write_text("def broken(:\n")
+
+    told = operated.ask("r1", "deploy")
+
+    assert told["state"] == "refused"
+    assert told["text"].startswith("v2 refused at stage: strategy/fair.py:1 SyntaxError")
+    assert told["text"].endswith("v1 is still running")
+    assert operated.bot.engine.live.release == "v1"
+
+
+def test_a_rollback_and_a_keep_are_carried_out_at_once(operated: Operated) -> None:
+    operated.edit()
+    operated.ask("r1", "deploy")
+
+    assert operated.ask("r2", "rollback")["text"] == "v2 r1 was rolled back: asked for by ana; v1 is running"
+    assert operated.bot.engine.live.release == "v1"
+    operated.ask("r3", "deploy", force=True)
+    assert operated.ask("r4", "keep")["text"] == "v2 r1 is kept by ana"
+
+
+def test_what_cannot_be_done_is_refused_with_what_still_runs(operated: Operated) -> None:
+    operated.run_for(120)  # v1 has proved itself
+
+    kept, back = operated.ask("r1", "keep"), operated.ask("r2", "rollback")
+
+    assert (kept["state"], back["state"]) == ("refused", "refused")
+    assert "v1" in kept["text"]
+    assert back["text"].endswith("v1 is still running")
+
+
+def test_a_request_is_carried_out_once_however_often_it_is_found(operated: Operated) -> None:
+    operated.edit()
+    operated.ask("r1", "deploy")
+    operated.edit("0.91", "0.92")
+
+    operated.ask("r1", "deploy")
+
+    assert operated.bot.engine.live.release == "v2"
+    assert len(operated.commands) == 1
+
+
+def test_a_request_from_before_the_start_is_refused_and_not_carried_out(tmp_path: Path) -> None:
+    init_bot(tmp_path / "bot")
+    operated = Operated(tmp_path / "bot")
+    with contextlib.closing(operated.bot):
+        document = {"id": "old", "action": "deploy", "author": "ana"}
+        operated.bot.folder.requests.joinpath("old.json").write_text(json.dumps(document))
+        operated.begin()
+        operated.look()
+
+        told = operated.answer("old")
+        assert told["state"] == "refused"
+        assert "before this run began" in told["text"]
+        assert operated.commands == []
+
+
+def test_a_request_that_cannot_be_read_is_answered_and_taken_away(operated: Operated) -> None:
+    path = operated.bot.folder.requests / "r1.json"
+    path.write_text('{"id": "r1"}')
+    for _ in range(12):
+        operated.look()
+
+    assert operated.answer("r1")["state"] == "refused"
+    assert not path.exists()
+
+
+def test_what_the_bot_does_by_itself_is_no_answer_to_anybody(operated: Operated) -> None:
+    assert not operated.bot.folder.answers.exists() or not list(operated.bot.folder.answers.iterdir())
+
+
+# What is desired
+
+
+def test_parameters_that_are_desired_go_live_with_their_revision_and_are_answered(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    assert operated.answer("desired-r2")["state"] == "done"
+    assert operated.bot.engine.live.revision == 2
+    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+    assert [command.name for command in operated.commands] == ["params"]
+
+
+def test_parameters_out_of_their_range_are_refused_and_those_in_force_stay(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    operated.desire(revision=3, params={"aggression": 9})
+
+    told = operated.answer("desired-r3")
+    assert told["state"] == "refused"
+    assert "parameter aggression = 9: Expected `float` <= 2.0" in told["text"]
+    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+
+
+def test_parameters_that_are_taken_away_are_the_defaults_again(operated: Operated) -> None:
+    default = operated.params()["params"]["aggression"]
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    operated.desire(revision=3)
+
+    assert operated.params()["params"]["aggression"] == default
+    assert operated.params()["revision"] == 3
+
+
+def test_a_document_that_cannot_be_understood_is_told_once_and_changes_nothing(operated: Operated) -> None:
+    (operated.folder / "state/desired.json").write_text("{")
+    before = operated.bot.sink.noticed
+
+    for _ in range(3):
+        operated.look()
+
+    assert operated.bot.sink.noticed == before + 1
+    assert operated.params()["revision"] == 1
+
+
+def test_entries_are_halted_and_resumed_and_nothing_else_is_asked_by_it(operated: Operated) -> None:
+    operated.desire(halted=True)
+    assert operated.bot.engine.desk.account.is_halted
+
+    operated.desire(halted=False)
+
+    assert not operated.bot.engine.desk.account.is_halted
+    assert [command.name for command in operated.commands] == ["halt", "resume"]
