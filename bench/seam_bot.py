@@ -23,6 +23,7 @@ from tesseract import Outcome
 from tesseract.tape import Taped, read_tape
 
 LIVE_S = 60.0
+EDITED = "fair.py"
 
 
 class TimedBot(Bot):
@@ -50,9 +51,7 @@ class RunningBot:
         assert self.seam.tape is not None, "a bot keeps a tape"
         self.taped = read_tape(self.seam.tape.parts())
         self.newest: dict[str, Taped] = {taped.key: taped for taped in self.taped}
-        self._edit = bot.folder.strategy / "fair.py"
-        with self._edit.open("a") as file:
-            file.write(f"\n{PLACE}0\n")
+        self._edit = bot.folder.strategy / EDITED
         self._edits = 0
 
     def save(self) -> int:
@@ -85,6 +84,8 @@ async def a_running_bot(folder: Path, *, rehearse_min: int) -> AsyncIterator[Run
     text = document.read_text()
     assert "rehearse_min = 15" in text, "the template says how long it rehearses"
     document.write_text(text.replace("rehearse_min = 15", f"rehearse_min = {rehearse_min}"))
+    with (home / "strategy" / EDITED).open("a") as file:
+        file.write(f"\n{PLACE}0\n")
     config = load_config(home)
     slots = tuple((asset, timeframe) for asset in config.slots.assets for timeframe in config.slots.timeframes)
     market = SimulatedMarket(config.venue.seed, slots)

@@ -15,8 +15,8 @@ from run_all import Parts, run
 PARTS: Parts = {
     "twelve_hours": ("twelve_hours.py",),
     "presence": ("presence.py",),
-    "storm_second_by_second": ("storms.py", "--plan", "second"),
-    "storm_at_the_due_instant": ("storms.py", "--plan", "due"),
+    "storm_second_by_second": ("storm.py", "--plan", "second"),
+    "storm_at_the_due_instant": ("storm.py", "--plan", "due"),
     "ten_thousand_deploys": ("deploys.py",),
     "swap_at_every_step": ("swaps.py",),
 }

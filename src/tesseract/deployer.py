@@ -30,7 +30,7 @@ from tesseract.orders import (
     Waiting,
 )
 from tesseract.release import Release
-from tesseract.seam import Input, RolledBack, Seam
+from tesseract.seam import BEHIND_MAX, Input, RolledBack, Seam
 from tesseract.shadow import OnShadow, Shadow
 
 CATCH_UP_MAX = 100_000
@@ -243,6 +243,9 @@ class Deployer:
     def _advance(self, going: Candidate) -> None:
         """Gives the candidate the next input that it has not seen; commits when there is none and no call waits."""
         while self._going is going and not going.is_folding:
+            if self.seam.has_lost_inputs:
+                self._give_up(going, f"more than {BEHIND_MAX} inputs came while it was prepared")
+                return
             taken = self.seam.next_input(going.is_wanted(self.seam))
             if taken is not None:
                 self._fold(going, taken)

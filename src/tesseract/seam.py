@@ -135,6 +135,8 @@ class Seam(Generic[Value]):
         self._before: dict[str, Host] = {}
         self._encoder = msgspec.msgpack.Encoder()
         self._number = 0
+        self.has_lost_inputs = False
+        """Whether more came than is kept for the candidate, which can then not go live."""
         self._since: list[Input] | None = None
         self._held: list[Callable[[], None]] | None = None
         self._open = self._needed()
@@ -203,6 +205,8 @@ class Seam(Generic[Value]):
         taken = Input(number, key, given, encoded)
         if self._since is not None and len(self._since) < BEHIND_MAX:
             self._since.append(taken)
+        else:
+            self.has_lost_inputs = self._since is not None
         if self.shadow is not None:
             seen, seen_encoded = self.shadow_sees(key, given, encoded)
             self.shadow.take(key, self.strategy_of(key), ShadowInput(seen, seen_encoded, at_ns))
@@ -280,7 +284,7 @@ class Seam(Generic[Value]):
         """The states of this moment, by key; from now on the inputs that they do not know are kept for a candidate,
         until `forget_inputs`."""
         wanted = set(self.routes if keys is None else keys)
-        self._since = []
+        self._since, self.has_lost_inputs = [], False
         for key in wanted:
             route = self.routes.get(key)
             if route is not None:

@@ -22,11 +22,8 @@ class Held(msgspec.Struct, frozen=True):
 
     def grown(self, since: "Held") -> "Held":
         """The difference of each."""
-        return Held(*(now - before for now, before in zip(_values(self), _values(since), strict=True)))
-
-
-def _values(held: Held) -> tuple[float, ...]:
-    return msgspec.structs.astuple(held)
+        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(since)
+        return Held(**{name: value - theirs[name] for name, value in mine.items()})
 
 
 def held_now() -> Held:

@@ -28,6 +28,7 @@ from conformance.timing import (
     wait_for_history,
     went_live,
 )
+from tesseract import NotDone
 
 STAGES_S = 1.0
 NOTHING: dict[str, str] = {}
@@ -39,7 +40,8 @@ def answers(program: Program, release: str, value: int) -> None:
 
 
 def stager_of(program: Program) -> psutil.Process:
-    return psutil.Process(program.runtime._link.pids[1])
+    link: Any = program.runtime._link
+    return psutil.Process(link.pids[1])
 
 
 @contextlib.contextmanager
@@ -222,8 +224,9 @@ def test_release_store_corrupted_blob_of_the_kept_release_at_a_start(tmp_path: P
         damage(program, 2)
     with a_program(tmp_path, host=host, files=generation(3)) as program:
         answers(program, "v3", 3)
-        assert program.events[0].is_refused
-        assert "is damaged, so v2 is lost until its content is taken again" in program.events[0].text
+        told = program.happened(NotDone)[0]
+        assert told.is_refused
+        assert "is damaged, so v2 is lost until its content is taken again" in told.text
     with a_program(tmp_path, host=host, files=generation(2)) as program:
         answers(program, "v2", 2)
         assert store_of(program).release(2).name == "v2", "the tree has its content: it is healed"

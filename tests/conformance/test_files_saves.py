@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
-from conformance.program import HEAD, Notice, Program, WentLive, a_program
-from tesseract import NotDone, ReleaseStore, read_tree, tree_digest
+from conformance.program import HEAD, Notice, Program, a_program
+from conformance.timing import value_of
+from tesseract import NotDone, ReleaseStore, WentLive, read_tree, tree_digest
 
 MAIN = """
 from pathlib import Path
@@ -62,7 +63,7 @@ def replace(path: Path, content: str) -> None:
 
 def the_old_one_answers(program: Program) -> None:
     outcome = program.ask()
-    assert (outcome.release, outcome.value.value) == ("v1", [1, 1])
+    assert (outcome.release, value_of(outcome)) == ("v1", [1, 1])
 
 
 # The ways in which files change. Each returns the value that the last whole tree has.
@@ -277,7 +278,7 @@ def test_the_last_whole_tree_goes_live_once(tmp_path: Path, case: str) -> None:
         assert verdict.is_live, verdict.text
         assert verdict.event.release.digest == tree_digest(read_tree(program.tree)), "it is the tree as it is now"
         outcome = program.ask()
-        assert (outcome.release, outcome.value.value) == ("v2", value)
+        assert (outcome.release, value_of(outcome)) == ("v2", value)
         assert program.state()["seen"] >= state["seen"] + 1, "its state was carried over"
         nothing_else_was_deployed(program, before)
 

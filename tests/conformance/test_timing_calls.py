@@ -17,11 +17,12 @@ from conformance.program import Program, a_program
 from conformance.resident import Given
 from conformance.timing import deploy_folder, encoded_state, generation, value_of, went_live
 from foresight.effects import FillBooked, Judged
+from foresight.engine.slots import SlotState
 from foresight.events import Command
 from foresight.markets import MINUTE_NS
 from foresight.runtime.bot import Bot
 from storms.bots import a_bot_folder, a_lockstep_bot, deploy_copy, journal_of, step
-from tesseract import Request, WentLive
+from tesseract import Event, Request, WentLive
 
 KEYS = ("btc", "eth", "sol", "xrp")
 ANSWERS_S = 0.01
@@ -34,12 +35,13 @@ class Caller:
         self.program = program
         self.log: list[tuple[Any, ...]] = []
         self._at_ns = 10**12
-        happened = program.runtime._on_event
-        program.runtime._on_event = lambda event: (self._note(event), happened(event))  # type: ignore[func-returns-value]
+        self._happened = program.runtime._on_event
+        program.runtime._on_event = self._note
 
-    def _note(self, event: object) -> None:
+    def _note(self, event: Event) -> None:
         if isinstance(event, WentLive):
             self.log.append(("live", event.release.name))
+        self._happened(event)
 
     def submit(self, key: str) -> int:
         number = sum(1 for entry in self.log if entry[0] == "asked")
@@ -146,10 +148,15 @@ def test_deploy_while_order_in_flight_of_the_bot(tmp_path: Path) -> None:
     entries = [record.entry for record in journal_of(run)]
     judged = [entry for entry in entries if isinstance(entry, Judged) and entry.order_id is not None]
     fills = {entry.order_id: entry.release for entry in entries if isinstance(entry, FillBooked)}
+    assert judged[0].order_id is not None
     assert judged[0].release == fills[judged[0].order_id] == "v1"
     assert "v2" in {entry.release for entry in judged}
     sides = [(entry.market_id, entry.proposal.outcome) for entry in judged if entry.order_id in fills]
     assert len(sides) == len(set(sides))
+
+
+def window_start_ns(slot: SlotState) -> int | None:
+    return None if slot.window is None else slot.window.market.start_ns
 
 
 @pytest.mark.parametrize("moment", ["before", "between", "after"])
@@ -159,19 +166,19 @@ def test_deploy_at_window_boundary(tmp_path: Path, moment: str) -> None:
     with a_lockstep_bot(a_bot_folder(tmp_path)) as bot:
         slots = bot.engine.markets.slots.values()
         boundary_ns = bot.engine.start_ns + 6 * MINUTE_NS
-        while bot.session.next_ns() < boundary_ns:
+        session: Any = bot.session
+        while session.next_ns() < boundary_ns:
             step(bot)
-        while moment == "between" and bot.session._next.at_ns <= boundary_ns:
+        while moment == "between" and session._next.at_ns <= boundary_ns:
             step(bot)
-        while moment == "after" and bot.session._due_ns == boundary_ns:
+        while moment == "after" and session._due_ns == boundary_ns:
             step(bot)
-        is_over = [slot.window.market.start_ns == boundary_ns for slot in slots]
-        assert is_over == [moment == "after"] * len(slots)
+        assert [window_start_ns(slot) == boundary_ns for slot in slots] == [moment == "after"] * len(slots)
 
         deploy_copy(bot, "2")
         minutes(bot, 1)
         assert {slot.release for slot in slots} == {"v2"}
-        assert {slot.window.market.start_ns for slot in slots} == {boundary_ns}
+        assert {window_start_ns(slot) for slot in slots} == {boundary_ns}
         for slot in slots:
             counts = slot.presence.counts()
             assert (counts.missed, counts.late, counts.due) == (0, 0, counts.done + counts.blind)

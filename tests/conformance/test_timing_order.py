@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from conformance.program import Kept, NotDone, Program, WentBack, a_program
+from conformance.program import Program, a_program
 from conformance.timing import (
     ask_for,
     deploy_folder,
@@ -31,7 +31,7 @@ from conformance.timing import (
     wait_for_history,
     went_live,
 )
-from tesseract import RequestRefused
+from tesseract import Kept, NotDone, RequestRefused, WentBack
 
 pytestmark = pytest.mark.process
 STAGES_S = 0.25

@@ -15,7 +15,7 @@ from tesseract import Request
 
 SLOTS = (("BTC", "5m"), ("ETH", "5m"))
 SEED = 7
-SETTINGS = {
+SETTINGS: dict[str, dict[str, object]] = {
     "slots": {"assets": ["BTC", "ETH"], "timeframes": ["5m"]},
     "deploy": {"follow": "none", "rehearse_min": 0},
 }

@@ -6,7 +6,6 @@ that release's own code; no order is sent twice; every bad release is gone; and 
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +13,14 @@ from typing import Any
 
 import msgspec
 
-from foresight.config import load_config
 from foresight.effects import Evaluate
 from foresight.events import Decided, Raised
 from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
-from foresight.runtime.clock import LockstepClock, PacedClock
-from foresight.runtime.runner import run_paced
-from foresight.sources.simulated import SimulatedMarket
+from foresight.runtime.clock import PacedClock
 from storms.bots import a_bot_folder
 from storms.orders import order_problems
+from storms.paced import run_bot
 from storms.releases import BAD, MARK, write_release
 from storms.telling import Holding, Told, holding_of, most, spread
 from tesseract import Counts, Event, Host, Kept, NotDone, Request, WentBack, WentLive
@@ -40,7 +37,6 @@ ORDERS_PER_MINUTE_MAX = 6
 RSS_GROWN_MB_MAX = 24.0
 SPARE = {"files": 3, "threads": 2, "children": 1}
 """One host that is just ending, and the loop's pool of threads, which is made when it is needed."""
-SLOTS = {"assets": ["BTC", "ETH"], "timeframes": ["5m"]}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,19 +64,21 @@ AT_THE_DUE_INSTANT = Plan(speed=1, period_s=5, budget_ms=400, rehearse_min=1, se
 
 def run_storm(home: Path, plan: Plan) -> Told:
     """Runs one storm in a new bot folder below `home`, and tells how it went."""
-    return asyncio.run(_Storm(home, plan).run())
+    return _Storm(home, plan).run()
 
 
 class _Storm:
     def __init__(self, home: Path, plan: Plan) -> None:
         self.plan = plan
-        evaluation = {"period_s": plan.period_s, "budget_ms": plan.budget_ms}
-        deploy: dict[str, object] = {"follow": "none", "rehearse_min": plan.rehearse_min, "memory_mb": 192}
         self.folder = a_bot_folder(
             home,
-            slots=dict(SLOTS),
-            evaluation=dict(evaluation),
-            deploy={**deploy, "keep_releases": 50, "probation_rounds": plan.probation_rounds},
+            evaluation={"period_s": plan.period_s, "budget_ms": plan.budget_ms},
+            deploy={
+                "rehearse_min": plan.rehearse_min,
+                "probation_rounds": plan.probation_rounds,
+                "memory_mb": 192,
+                "keep_releases": 50,
+            },
             risk={"orders_per_minute_max": ORDERS_PER_MINUTE_MAX},
         )
         self.live, self.standby = "", ""
@@ -98,35 +96,19 @@ class _Storm:
         self.aim = -1
         self.hold_s = 0.0
 
-    async def run(self) -> Told:
+    def run(self) -> Told:
         plan = self.plan
         write_release(self.folder / "strategy", 1)
-        market = SimulatedMarket(plan.seed, tuple((asset, "5m") for asset in SLOTS["assets"]))
-        start = LockstepClock(market.start_ns)
-        self.bot = Bot(load_config(self.folder), market, start, speed=plan.speed, in_process=False)
-        self._listen()
         began_s = time.monotonic()
-        with contextlib.closing(self.bot):
-            self.bot.session.begin()
-            await self.bot.start()
-            self._hold_back()
-            self.clock = PacedClock(market.start_ns, plan.speed)
-            self.bot.use_clock(self.clock)
-            await self._storm(market.start_ns)
-            presence = self.bot.report().presence
-            seconds = time.monotonic() - began_s
+        self.bot = run_bot(self.folder, self._work, speed=plan.speed, seed=plan.seed, prepare=self._listen)
+        presence = self.bot.report().presence
         self._judge(presence)
-        return self._told(presence, seconds)
+        return self._told(presence, time.monotonic() - began_s)
 
-    async def _storm(self, start_ns: int) -> None:
-        """The bot for as long as the deploys go on, then one more round."""
-        async with asyncio.TaskGroup() as group:
-            deploys = group.create_task(self._deploys(), name="deploys")
-            run = group.create_task(run_paced(self.bot, self.clock, until_ns=None, screen=None), name="bot")
-            await deploys
-            rest_ns = round(1.5 * self.plan.period_s * SECOND_NS)
-            await asyncio.sleep(rest_ns / SECOND_NS / self.plan.speed)
-            run.cancel()
+    async def _work(self, bot: Bot, clock: PacedClock) -> None:
+        self.bot, self.clock = bot, clock
+        self._hold_back()
+        await self._deploys()
 
     # Deploys
 
@@ -180,8 +162,8 @@ class _Storm:
 
     # What happens
 
-    def _listen(self) -> None:
-        runtime: Any = self.bot.live.runtime
+    def _listen(self, bot: Bot) -> None:
+        runtime: Any = bot.live.runtime
         happened: Callable[[Event], None] = runtime._on_event
 
         def both(event: Event) -> None:
@@ -189,7 +171,7 @@ class _Storm:
             happened(event)
 
         runtime._on_event = both
-        sink: Any = self.bot.sink
+        sink: Any = bot.sink
         sink.answered = self._answered
 
     def _hold_back(self) -> None:

@@ -190,10 +190,15 @@ def changed_everywhere(home: Path, source: Kept, change: Callable[[Changer], Non
     def everywhere(changer: Changer, bot: Bot) -> None:
         seam, take = changer.seam, bot.session.take
         settled = seam.on_settled
-        seam.on_settled = lambda: (settled(), change(changer))  # type: ignore[func-returns-value]
+        seam.on_settled = partial(_one_after_the_other, settled, partial(change, changer))
         bot.session.take = partial(_take_after, partial(change, changer), take)  # type: ignore[method-assign]
 
     return _changing(home, source, lambda changer, _number: change(changer), everywhere)
+
+
+def _one_after_the_other(first: Callable[[], None], second: Callable[[], None]) -> None:
+    first()
+    second()
 
 
 def _take_after(change: Callable[[], None], take: Callable[[Event], None], event: Event) -> None:

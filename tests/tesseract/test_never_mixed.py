@@ -8,12 +8,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 import msgspec
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from release_trees import Told
 from told_hosts import COUNTED, FIRST, ToldHost, a_spec, taken
 
-from tesseract import Outcome, Report, RequestRefused, Seam
+from tesseract import Event, NotDone, Outcome, Report, RequestRefused, Seam, WentLive, deployer, seam
 from tesseract.deployer import Deployer
 from tesseract.host import Deliver
 from tesseract.links import WorkshopLink
@@ -101,7 +102,8 @@ class World:
         self.seam: Seam[Told] = Seam(COUNTED, self.hosts[0], rounds=ROUNDS)
         self.link = ToldLink()
         self.link.live_of = self._live
-        self.deployer = Deployer(self.seam, self.link, lambda _event: None)
+        self.events: list[Event] = []
+        self.deployer = Deployer(self.seam, self.link, self.events.append)
         self.asked: dict[str, list[int]] = {key: [] for key in KEYS}
         self.answered: dict[str, list[int]] = {key: [] for key in KEYS}
         self.number = 0
@@ -255,4 +257,37 @@ def test_every_outcome_is_by_one_release_every_state_one_fold_and_no_input_lost_
     for happens, pick in steps:
         happens(world, pick)
         world.check()
+    world.end()
+
+
+def test_a_candidate_that_cannot_be_given_every_input_does_not_go_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (seam, deployer):
+        monkeypatch.setattr(module, "BEHIND_MAX", 3)
+    world = World()
+    world.deploy(1)
+    for _ in range(4):
+        world.call(0)
+        world.answer(0)
+
+    world.stage(1)
+
+    (refused,) = [event for event in world.events if isinstance(event, NotDone)]
+    assert refused.text == "v2 refused at commit: more than 3 inputs came while it was prepared; v1 is still running"
+    world.end()
+
+
+def test_a_candidate_that_is_given_as_many_inputs_as_are_kept_goes_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (seam, deployer):
+        monkeypatch.setattr(module, "BEHIND_MAX", 3)
+    world = World()
+    world.deploy(1)
+    for _ in range(3):
+        world.call(0)
+        world.answer(0)
+
+    world.stage(1)
+    for _ in range(3):
+        world.answer(0)
+
+    assert [event for event in world.events if isinstance(event, WentLive)]
     world.end()

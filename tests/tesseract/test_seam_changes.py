@@ -315,6 +315,16 @@ def test_a_canary_that_then_goes_live_everywhere_stays_as_it_is_and_goes_back_wi
     assert [host.is_open for host in (bench.v1, canary, everywhere)] == [True, False, False]
 
 
+def test_other_parameters_of_the_same_release_and_revision_take_its_place_with_the_state_that_they_bring() -> None:
+    bench = Bench(PromptHost(1))
+    bench.ask(1)
+
+    again = bench.commit(PromptHost(1))
+
+    assert bench.seam.routes["k"].live is again
+    assert bench.state() == [("v1", 1)]
+
+
 def test_two_strategies_of_one_release_go_back_together() -> None:
     bench = Bench(PromptHost(1), strategy_of={"fast": "fast"})
     bench.commit(PromptHost(1), strategy="fast")
@@ -415,6 +425,18 @@ def test_the_inputs_since_the_states_were_handed_over_are_kept_for_a_candidate_i
     assert taken(states["k"]) == [("v1", 1)]
     inputs = [bench.seam.next_input(lambda _key: True) for _ in range(4)]
     assert [each and each.given for each in inputs] == [2, 3, 4, None]
+
+
+def test_an_input_that_a_release_has_still_to_answer_after_it_was_put_back_is_kept_for_a_candidate() -> None:
+    bench, _, v2 = on_probation()
+    v2.answer()
+    bench.seam.roll_back(v2, "asked for by ana")
+
+    states = bench.seam.keep_inputs()
+
+    assert taken(states["k"]) == [("v1", 1)]
+    inputs = [bench.seam.next_input(lambda _key: True) for _ in range(2)]
+    assert [each and each.given for each in inputs] == [2, None]
 
 
 def test_a_candidate_for_some_keys_is_given_only_their_inputs() -> None:
