@@ -7,7 +7,6 @@ limited or refused by the kernel before a line of live code is executed.
 import contextlib
 import importlib
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 
 from tesseract import cage
 from tesseract.calls import Answered, Call, Carry, HostSpec, Loaded, Rehearse, Request, Tell
+from tesseract.compiled import CompiledSources
 from tesseract.contract import Contract
 from tesseract.errors import PeerGone, ReleaseRefused
 from tesseract.guest import Guest, not_as_stored, sentence_of
@@ -27,6 +27,7 @@ from tesseract.tape import read_tape
 from tesseract.watchdog import Watchdog
 from tesseract.wire import Link
 
+DESCRIPTORS_MAX = 1 << 16
 PRINTED_MAX = 4_000
 """Characters of live code's output that go with an answer; the newest."""
 
@@ -35,23 +36,21 @@ def run(
     spec: HostSpec,
     contract: Contract,
     baseline: Baseline,
-    sock: socket.socket,
+    link: Link[Request],
     *,
-    output: int,
     tape: list[tuple[int, int]],
-    libraries: Sequence[Path] = (),
+    libraries: Sequence[Path],
+    compiled: CompiledSources,
 ) -> None:
     """Serves until the other side closes the socket. Returns when there is nothing left to do. Live code may import
     from `libraries`, as far as they exist by now."""
-    link: Link[Request] = Link(sock, Request, files_max=0, send_s=None)
-    _use_output(output, keep={sock.fileno(), *(file for file, _ in tape)})
     confinement = cage.confine(
         cage.Limits(memory_bytes=spec.memory_bytes),
         readable=[spec.release.path.parent],
         libraries=[folder for folder in libraries if folder.exists()],
     )
     confined = msgspec.structs.asdict(confinement)
-    guest, loaded = _load(spec, contract, baseline, confined)
+    guest, loaded = _load(spec, contract, baseline, confined, compiled)
     link.send(loaded)
     if guest is None:
         return
@@ -61,24 +60,22 @@ def run(
         host.serve()
 
 
-def _use_output(output: int, *, keep: set[int]) -> None:
+def use_output(output: int, *, keep: int) -> None:
     """Standard output and error go to the memory file; every other descriptor but `keep` is closed."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    last = 3
-    for file in sorted(keep | {1 << 16}):
-        os.closerange(last, file)
-        last = file + 1
+    os.closerange(3, keep)
+    os.closerange(keep + 1, DESCRIPTORS_MAX)
 
 
 def _load(
-    spec: HostSpec, contract: Contract, baseline: Baseline, confined: dict[str, str]
+    spec: HostSpec, contract: Contract, baseline: Baseline, confined: dict[str, str], compiled: CompiledSources
 ) -> tuple[Guest | None, Loaded]:
     guest, loaded, watchdog = None, Loaded(), Watchdog()
     try:
-        guest = Guest(spec, contract, watchdog.run(spec.import_ns, lambda: _imported(spec)), watchdog)
+        guest = Guest(spec, contract, watchdog.run(spec.import_ns, lambda: _imported(spec, compiled)), watchdog)
     except ReleaseRefused as refused:
         problems = list(refused.problems)
     except BaseException as error:  # noqa: BLE001 - live code is executed here; whatever it raises refuses it
@@ -92,10 +89,11 @@ def _load(
     return (None, Loaded(problems=tuple(problems))) if problems else (guest, loaded)
 
 
-def _imported(spec: HostSpec) -> ModuleType:
+def _imported(spec: HostSpec, compiled: CompiledSources) -> ModuleType:
     importlib.invalidate_caches()  # what was installed since the zygote began is there as well
     sys.path.insert(0, str(spec.release.path.parent))
-    return importlib.import_module(spec.module)
+    with compiled.used(spec.release.package):
+        return importlib.import_module(spec.module)
 
 
 def _left_behind(spec: HostSpec, baseline: Baseline) -> list[str]:

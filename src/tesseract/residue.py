@@ -21,6 +21,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import is_
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -189,7 +190,10 @@ def _is_open(found: type) -> bool:
 
 
 def _differences(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[tuple[str, object, object]]:
-    """Name, old value and new value of every attribute that is not the same object."""
+    """Name, old value and new value of every attribute that is not the same object. Nearly always there is none, and
+    that is told by loops that run in C."""
+    if len(now) == len(before) and all(map(is_, now.values(), before.values())) and all(map(is_, now, before)):
+        return
     for key, old in before.items():
         new = now.get(key, _ABSENT)
         if new is not old:

@@ -7,7 +7,8 @@ The theory of a change. A commit replaces the entry of a key in one table, betwe
 by two releases. While the new release is on probation, the one that it replaced is its standby: every request goes to
 both, each with its own state. When the live one fails, the table goes back, and the standby's answer to the very same
 request is the outcome. Calls of one key are answered one after the other, so there is always one current state. The
-standby keeps step: an outcome never waits for its answer, but the key's next call does, because it needs that state.
+standby keeps step: it is asked once nobody waits for a live release, so that an outcome never waits for it; but the
+key's next call does, because it needs that state.
 """
 
 from collections import deque
@@ -66,15 +67,15 @@ class RolledBack(msgspec.Struct, frozen=True):
 Deliver = Callable[[Outcome[Value]], None]
 
 
-class _Asked(msgspec.Struct):
-    """A call that waits for its answer, from one release or from two."""
+class _Asked(msgspec.Struct, eq=False):
+    """A call that waits for its answer, from one release or from two. The standby is asked with `standby_state`."""
 
     input: Input
     at_ns: int
     deliver: Callable[..., None]
     live: Host
     standby: Host | None
-    standby_answer: Answer | None = None
+    standby_state: bytes = b""
     is_overruled: bool = False
 
 
@@ -133,6 +134,10 @@ class Seam(Generic[Value]):
             encoded,
         )
         self._before: dict[str, Host] = {}
+        self._awaited = 0
+        """Calls that a live release has to answer."""
+        self._unasked: dict[str, tuple[Route, _Asked]] = {}
+        """By key, the call that a standby has still to be asked."""
         self._encoder = msgspec.msgpack.Encoder()
         self._number = 0
         self.has_lost_inputs = False
@@ -157,6 +162,7 @@ class Seam(Generic[Value]):
             self._ask(route, taken, at_ns, deliver)
         elif len(route.waiting) < WAITING_MAX:
             route.waiting.append((taken, at_ns, deliver))
+            self._next(route)
         else:
             fault = Fault("overran", f"{WAITING_MAX} calls of {key} wait already")
             deliver(_outcome(route.live, None, fault, 0))
@@ -215,16 +221,29 @@ class Seam(Generic[Value]):
     # One call
 
     def _ask(self, route: Route, taken: Input, at_ns: int, deliver: Deliver[Value]) -> None:
-        asked = _Asked(taken, at_ns, deliver, route.live, route.standby)
+        asked = _Asked(taken, at_ns, deliver, route.live, route.standby, route.standby_state)
         route.asked = asked
-        standby, state = route.standby, route.standby_state
-        if standby is not None:
+        self._awaited += 1
+        if route.standby is not None:
             route.lagging = asked
-            standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
-        if route.asked is asked and not asked.is_overruled:
-            route.live.submit(
-                taken.given, taken.encoded, route.state, lambda answer: self._live_said(route, asked, answer)
-            )
+            self._unasked[taken.key] = route, asked
+        route.live.submit(taken.given, taken.encoded, route.state, lambda answer: self._live_said(route, asked, answer))
+
+    def _ask_standby(self, route: Route, asked: _Asked) -> None:
+        """Unless it has been asked already, or is no standby any more."""
+        waits = self._unasked.get(asked.input.key)
+        if waits is None or waits[1] is not asked:
+            return
+        del self._unasked[asked.input.key]
+        if route.lagging is not asked or asked.standby is None:
+            return
+        taken, state = asked.input, asked.standby_state
+        asked.standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
+
+    def _ask_standbys(self) -> None:
+        """Once nobody waits for a live release: a standby must not take the processor from it."""
+        while self._unasked and not self._awaited:
+            self._ask_standby(*next(iter(self._unasked.values())))
 
     def _live_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
         if asked.is_overruled or route.asked is not asked:
@@ -234,18 +253,16 @@ class Seam(Generic[Value]):
             self._settle(route, asked, answer)
             if route.rounds == self.rounds and self._is_clean(asked.live):
                 self.on_clean(asked.live)
-            return
-        assert answer.fault is not None
-        if asked.standby is not None and route.standby is asked.standby:
+        elif answer.fault is not None and asked.standby is not None and route.standby is asked.standby:
             self._roll_back(asked.live, asked.input.key, answer.fault.text, answer.fault.line)
         else:
             self._settle(route, asked, answer)
+        self._ask_standbys()
 
     def _standby_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
         if route.lagging is not asked:
             return
         was_behind, route.lagging = route.is_behind, None
-        asked.standby_answer = answer
         if asked.is_overruled:
             self._settle(route, asked, answer)
         elif was_behind:
@@ -260,6 +277,7 @@ class Seam(Generic[Value]):
         if route.asked is not asked:
             return
         route.asked = None
+        self._awaited -= not asked.is_overruled
         host = route.live
         if answer.value is not None and answer.state is not None:
             route.state = answer.state
@@ -270,8 +288,12 @@ class Seam(Generic[Value]):
         self._next(route)
 
     def _next(self, route: Route) -> None:
-        if route.is_free and route.waiting:
+        if not route.waiting:
+            return
+        if route.is_free:
             self._ask(route, *route.waiting.popleft())
+        elif route.asked is None and route.lagging is not None:
+            self._ask_standby(route, route.lagging)
 
     def _is_clean(self, host: Host) -> bool:
         """Whether each key that `host` was asked about has had all its rounds."""
@@ -372,7 +394,7 @@ class Seam(Generic[Value]):
         self._roll_back(host, "", text, text)
 
     def _roll_back(self, failed: Host, key: str, text: str, line: str) -> None:
-        overruled = []
+        behind = []
         back_to: Host | None = None
         for route in self.routes.values():
             if _same(route.live, failed) and route.standby is not None:
@@ -381,16 +403,18 @@ class Seam(Generic[Value]):
                 route.rounds = 0
                 if route.asked is not None and route.asked.standby is not None:
                     route.asked.is_overruled = True
-                    overruled.append((route, route.asked))
+                    self._awaited -= 1
+                if route.lagging is not None:
+                    behind.append((route, route.lagging))
         for strategy, live in list(self.strategies.items()):
             if _same(live, failed) and strategy in self._before:
                 back_to = self.strategies[strategy] = self._before.pop(strategy)
         assert back_to is not None
         self.on_rolled_back(_rolled_back(failed, back_to, key, text, line))
-        for route, asked in overruled:
-            if asked.standby_answer is not None:
-                self._settle(route, asked, asked.standby_answer)
         self._sweep()
+        for route, asked in behind:
+            self._ask_standby(route, asked)
+        self._ask_standbys()
 
     def hosts(self) -> list[Host]:
         """Every host that a route or a strategy still needs, each once."""

@@ -107,6 +107,13 @@ class Link(Generic[Message]):
         self.files: list[int] = []
         """Descriptors that arrived and that nobody has taken; the taker closes them."""
 
+    def turned_to(self, kind: Any) -> "Link[Any]":
+        """The same conversation from here on with messages of another type, without descriptors and without a limit of
+        time; what has arrived already is its beginning."""
+        link: Link[Any] = Link(self.sock, kind, files_max=0, send_s=None)
+        link._frames, link._bodies = self._frames, self._bodies
+        return link
+
     def send(self, message: object, files: tuple[int, ...] = ()) -> None:
         """Sends all of a message. Raises PeerGone when the other side has left or does not read."""
         data = memoryview(frame(message))

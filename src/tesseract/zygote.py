@@ -21,12 +21,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
 from tesseract import host_process
-from tesseract.calls import HostSpec
+from tesseract.calls import HostSpec, Request
+from tesseract.compiled import CompiledSources
 from tesseract.contract import Contract, contract_at
 from tesseract.errors import PeerGone
 from tesseract.residue import Baseline
@@ -34,6 +35,8 @@ from tesseract.wire import Link
 
 NICE = 5
 """The program's own loop goes first. At 19 a zygote can starve for a second on two busy cores."""
+READY_AFTER_S = 0.05
+"""After an order: the host that it was for is mostly at its work by then, or live."""
 PR_SET_PDEATHSIG = 1
 SOFTWARE_ERROR = 70
 """An exit code of sysexits.h: what failed was ours, and its traceback is in the host's output."""
@@ -95,6 +98,22 @@ def main(descriptor: int, contract_place: str, libraries: Sequence[str] = ()) ->
     signal.set_wakeup_fd(-1)  # its socket goes with the zygote, and hosts may still end
 
 
+class _Host(NamedTuple):
+    """A process that becomes a host when it gets its order, and the zygote's ends of it."""
+
+    pid: int
+    pidfd: int
+    output: int
+    sock: socket.socket
+    link: Link[Fork]
+
+    def close(self) -> None:
+        """Of the zygote's ends alone."""
+        self.link.close()
+        os.close(self.pidfd)
+        os.close(self.output)
+
+
 class Zygote:
     """Serves until the first of its sockets has closed."""
 
@@ -105,6 +124,10 @@ class Zygote:
         self._links: list[Link[Order]] = []
         self._ordered: dict[int, Link[Order]] = {}
         """Who ordered a host, by its pid, is told of its end; nobody else is woken by it."""
+        self._ready: _Host | None = None
+        """A host that waits for its order: forked, warm, and with the newest release compiled, it takes up the next
+        release in a third of the time."""
+        self._newest: Path | None = None
         self._selector = selectors.DefaultSelector()
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
@@ -126,7 +149,10 @@ class Zygote:
 
     def _serve_all(self) -> None:
         while True:
-            for key, _ in self._selector.select():
+            found = self._selector.select(READY_AFTER_S if self._ready is None else None)
+            if not found:
+                self._make_ready()
+            for key, _ in found:
                 if key.data is None:
                     self._wake.recv(4096)
                     self._reap()
@@ -150,35 +176,78 @@ class Zygote:
             self.attach(socket.socket(fileno=link.take_files(1)[0]))
             return
         tape = link.take_files(len(order.tape))
+        host = self._given(order, tuple(tape))
+        self._newest = order.spec.release.path
+        self._ordered[host.pid] = link
+        try:
+            link.send(Forked(order.number, host.pid), (host.sock.fileno(), host.pidfd, host.output))
+        finally:
+            for file in tape:
+                os.close(file)
+            host.close()
+
+    def _given(self, order: Fork, tape: tuple[int, ...]) -> "_Host":
+        """A process that has this order: the one that is ready, or else a new one."""
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            try:
+                ready.link.send(order, tape)
+            except PeerGone:  # somebody has killed it
+                ready.close()
+            else:
+                return ready
+        host = self._forked(is_early=False)
+        host.link.send(order, tape)
+        return host
+
+    def _make_ready(self) -> None:
+        if self._ready is None:
+            self._ready = self._forked(is_early=True)
+
+    def _forked(self, *, is_early: bool) -> "_Host":
         output = os.memfd_create("output", os.MFD_CLOEXEC)
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self._become_host(order, theirs, output, list(zip(tape, order.tape, strict=True)))
-        self._ordered[pid] = link
-        pidfd = os.pidfd_open(pid)
-        try:
-            link.send(Forked(order.number, pid), (ours.fileno(), pidfd, output))
-        finally:
-            for file in (*tape, output, pidfd):
-                os.close(file)
-            ours.close()
-            theirs.close()
+            self._become_host(theirs, output, is_early=is_early)
+        theirs.close()
+        return _Host(pid, os.pidfd_open(pid), output, ours, Link(ours, Fork))
 
-    def _become_host(self, order: Fork, sock: socket.socket, output: int, tape: list[tuple[int, int]]) -> NoReturn:
+    def _become_host(self, sock: socket.socket, output: int, *, is_early: bool) -> NoReturn:
         """What the child does; it never comes back."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             die_with_parent()
+            host_process.use_output(output, keep=sock.fileno())
+            compiled = CompiledSources()
+            if is_early:
+                self._warm_up(compiled)
+            orders: Link[Fork] = Link(sock, Fork, send_s=None)
+            order = orders.receive(None)
             host_process.run(
-                order.spec, self._contract, self._baseline, sock, output=output, tape=tape, libraries=self._libraries
+                order.spec,
+                self._contract,
+                self._baseline,
+                orders.turned_to(Request),
+                tape=list(zip(orders.take_files(len(order.tape)), order.tape, strict=True)),
+                libraries=self._libraries,
+                compiled=compiled,
             )
+        except PeerGone:  # the zygote has no use for it
+            os._exit(0)
         except BaseException:  # noqa: BLE001 - nothing may return into the zygote's own loop
             with contextlib.suppress(OSError):  # live code may have filled the output
                 traceback.print_exc()
             os._exit(SOFTWARE_ERROR)
         os._exit(0)
+
+    def _warm_up(self, compiled: CompiledSources) -> None:
+        """Looks at everything once, so that this process has its own copies of the pages, and compiles what the next
+        release will mostly be."""
+        self._baseline.problems()
+        if self._newest is not None:
+            compiled.add_tree(self._newest)
 
     def _reap(self) -> None:
         while True:
@@ -188,6 +257,9 @@ class Zygote:
                 return
             if pid == 0:
                 return
+            if self._ready is not None and self._ready.pid == pid:
+                self._ready.close()
+                self._ready = None
             link = self._ordered.pop(pid, None)
             if link in self._links:
                 with contextlib.suppress(PeerGone):  # its end is seen where it is read

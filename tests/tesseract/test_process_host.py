@@ -352,3 +352,76 @@ def test_hosts_leave_the_first_turn_to_the_loop_that_waits_for_them(opened: Open
     pid = who(opened().ask())
 
     assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICE
+
+
+# The process that waits ready
+
+
+@pytest.fixture
+def own_bench(tmp_path: Path) -> Iterator[ProcessBench]:
+    with contextlib.closing(ProcessBench(tmp_path)) as found:
+        yield found
+
+
+def forks_of(zygote: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()]
+
+
+def ready_of(bench: ProcessBench, *others: int) -> int:
+    """The process that the zygote keeps ready, as soon as there is one."""
+    end_s = time.monotonic() + 10.0
+    while time.monotonic() < end_s:
+        found = [pid for pid in forks_of(bench.process.pid) if pid not in others]
+        if found:
+            return found[0]
+        time.sleep(0.01)
+    raise AssertionError("no process was made ready")
+
+
+def test_a_process_waits_ready_and_becomes_the_next_host(own_bench: ProcessBench, tmp_path: Path) -> None:
+    ready = ready_of(own_bench)
+
+    with contextlib.closing(own_bench.open(spec_of(tmp_path, OBEYS))) as opened:
+        assert who(opened.ask()) == ready
+        assert ready_of(own_bench, ready) != ready
+
+
+def test_a_process_that_was_killed_while_it_waited_is_replaced(own_bench: ProcessBench, tmp_path: Path) -> None:
+    first = ready_of(own_bench)
+    pidfd = os.pidfd_open(first)
+    os.kill(first, signal.SIGKILL)
+    assert has_ended(pidfd)
+    os.close(pidfd)
+
+    with contextlib.closing(own_bench.open(spec_of(tmp_path, OBEYS))) as opened:
+        assert who(opened.ask()) != first
+
+
+def test_two_releases_at_once_need_no_process_that_waits(own_bench: ProcessBench, tmp_path: Path) -> None:
+    ready_of(own_bench)
+
+    with contextlib.ExitStack() as stack:
+        both = [
+            stack.enter_context(contextlib.closing(own_bench.open(spec_of(tmp_path, OBEYS, number=number))))
+            for number in (1, 2)
+        ]
+        assert len({who(opened.ask()) for opened in both}) == 2
+
+
+def test_what_was_compiled_of_the_release_before_changes_nothing_of_the_next(
+    own_bench: ProcessBench, tmp_path: Path
+) -> None:
+    with contextlib.closing(own_bench.open(spec_of(tmp_path, "return Result(state, 1)", number=1))) as first:
+        ready = ready_of(own_bench, first.staged.pid)
+        with contextlib.closing(own_bench.open(spec_of(tmp_path, "return Result(state, 2)", number=2))) as second:
+            assert second.staged.pid == ready
+            assert [opened.ask().value.value for opened in (first, second)] == [1, 2]  # type: ignore[union-attr]
+
+
+def test_the_process_that_waits_ends_with_its_zygote(own_bench: ProcessBench) -> None:
+    ready = os.pidfd_open(ready_of(own_bench))
+
+    own_bench.process.kill()
+
+    assert has_ended(ready)
+    os.close(ready)

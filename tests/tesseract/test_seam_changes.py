@@ -61,7 +61,7 @@ def test_a_commit_of_one_strategy_leaves_the_keys_of_another() -> None:
 
 def test_what_was_replaced_before_stands_by_no_more_and_is_closed() -> None:
     bench, v1, v2 = on_probation()
-    for host in (v1, v2):
+    for host in (v2, v1):
         host.answer()
 
     v3 = bench.commit(ToldHost(3))
@@ -74,13 +74,61 @@ def test_what_was_replaced_before_stands_by_no_more_and_is_closed() -> None:
 
 def test_the_standby_gets_every_request_with_its_own_state() -> None:
     bench, v1, v2 = on_probation()
-    for host in (v1, v2):
+    for host in (v2, v1):
         host.answer()
 
     bench.ask(3)
 
-    assert taken(v1.asked[0].state) == [("v1", 1), ("v1", 2)]
     assert taken(v2.asked[0].state) == [("v1", 1), ("v2", 2)]
+    v2.answer()
+    assert taken(v1.asked[0].state) == [("v1", 1), ("v1", 2)]
+
+
+def test_a_standby_is_asked_once_nobody_waits_for_a_live_release() -> None:
+    bench, v1, v2 = on_probation()
+    bench.ask(3, "other")
+
+    v2.answer()
+    assert bench.answers()[1:] == [["v2", 2]]
+    assert not v1.asked
+    v2.answer()
+
+    assert [call.given for call in v1.asked] == [2, 3]
+
+
+def test_a_standby_is_asked_at_once_when_the_keys_next_call_waits_for_it() -> None:
+    bench, v1, v2 = on_probation()
+    bench.ask(3, "other")
+    v2.answer()
+
+    bench.ask(4)
+
+    assert [call.given for call in v1.asked] == [2]
+    v1.answer()
+    assert [call.given for call in v2.asked] == [3, 4]
+
+
+def test_a_call_that_waits_behind_the_live_release_and_its_standby_is_answered_after_both() -> None:
+    bench, v1, v2 = on_probation()
+    bench.ask(3, "other")
+    bench.ask(4)
+
+    v2.answer()
+
+    assert [call.given for call in v1.asked] == [2]
+    v1.answer()
+    assert [call.given for call in v2.asked] == [3, 4]
+
+
+def test_a_standby_that_was_not_asked_yet_when_the_release_is_replaced_is_never_asked() -> None:
+    bench, v1, v2 = on_probation()
+    bench.ask(3, "other")
+    v2.answer()
+
+    bench.commit(ToldHost(3), keys=["k"])
+    v2.answer()
+
+    assert [call.given for call in v1.asked] == [3]
 
 
 def test_an_outcome_never_waits_for_the_standby_and_the_next_call_does() -> None:
@@ -98,12 +146,13 @@ def test_an_outcome_never_waits_for_the_standby_and_the_next_call_does() -> None
 def test_a_standby_that_fails_keeps_its_state_and_nobody_is_told() -> None:
     bench, v1, v2 = on_probation()
 
-    v1.fail()
     v2.answer()
+    v1.fail()
 
     assert bench.answers()[1:] == [["v2", 2]]
     assert bench.back == []
     bench.ask(3)
+    v2.answer()
     assert taken(v1.asked[0].state) == [("v1", 1)]
 
 
