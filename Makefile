@@ -6,7 +6,7 @@ BOT ?= bot
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test setup check bench bench-peer bench-peers soak clean lock headlines
+.PHONY: run test test-interpreter setup check bench bench-peer bench-peers soak clean lock headlines
 
 run: $(READY)
 	@test -e $(BOT)/bot.toml || $(BIN)/foresight init $(BOT)
@@ -14,12 +14,19 @@ run: $(READY)
 
 COVERAGE := --cov --cov-report=term --cov-report=json:$(VENV)/coverage.json
 
+INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end
+
 # Many tests wait for processes, so they run on all cores. Those that hold a bar of time can fail beside others on a busy
 # machine: what failed is run once more, alone, and must pass then. Both results are printed.
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(COVERAGE) $(ARGS) || \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(COVERAGE) --cov-append $(ARGS)
 	$(BIN)/python tools/coverage_floor.py $(VENV)/coverage.json
+
+# What depends on the interpreter: the runtime that changes code, the engine's arithmetic, and whole runs.
+test-interpreter: $(READY)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(INTERPRETER) $(ARGS) || \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(INTERPRETER) $(ARGS)
 
 setup: $(READY)
 
