@@ -6,7 +6,7 @@ deploy that is asked for while another one is prepared waits its turn in the wor
 on what is live now; a deploy that was being prepared for what has been rolled back since goes on, and is compared anew.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tesseract.calls import Answer
@@ -295,10 +295,10 @@ class Deployer:
             else:
                 self.seam.commit(host, going.states, strategy=name, keys=mine)
         self._end(taken.request)
-        self._supersede(replaced)
+        moves = self._superseded(replaced)
         if taken.what != "params":
-            self._link.order(Moved(taken.release.number, "live", going.report.sentence()))
-        self._tell_live()
+            moves.append(Moved(taken.release.number, "live", going.report.sentence()))
+        self._tell_live(moves)
         host = next(iter(going.hosts.values()))
         self._on_event(
             WentLive(
@@ -318,13 +318,12 @@ class Deployer:
     def _replaced(self, going: Candidate) -> list[Release]:
         return [self.seam.strategies[name].spec.release for name in going.hosts if name in self.seam.strategies]
 
-    def _supersede(self, replaced: list[Release]) -> None:
+    def _superseded(self, replaced: list[Release]) -> list[Moved]:
         """A release that was replaced before it was kept has not proved itself. One that still answers, for another
         strategy or with other parameters, may."""
         running = {number for number, _ in self._what_runs().values()}
-        for release in replaced:
-            if release.number not in running:
-                self._link.order(Moved(release.number, "superseded", "replaced before it was kept"))
+        numbers = [release.number for release in replaced if release.number not in running]
+        return [Moved(number, "superseded", "replaced before it was kept") for number in numbers]
 
     def _begin_shadow(self, going: Candidate) -> None:
         """From now on the candidate is asked what the live release is asked; a shadow before it makes room."""
@@ -373,11 +372,12 @@ class Deployer:
 
     def _rolled_back(self, event: RolledBack) -> None:
         where = f"{event.key}: " if event.key else ""
+        moves = []
         if event.release.number != event.back_to.number:
-            self._link.order(Moved(event.release.number, "rolled back", f"{where}{event.line}"))
             why = f"{event.release.name} was rolled back"
-            self._link.order(Moved(event.back_to.number, "live", why, unless_kept=True))
-        self._tell_live()
+            moves.append(Moved(event.release.number, "rolled back", f"{where}{event.line}"))
+            moves.append(Moved(event.back_to.number, "live", why, unless_kept=True))
+        self._tell_live(moves)
         self._on_event(
             WentBack(
                 self._request,
@@ -402,13 +402,10 @@ class Deployer:
             going.hosts = {}
             self._again(going)
 
-    def _tell_live(self) -> None:
-        strategies = self.seam.strategies.items()
-        self._link.order(
-            Live(
-                {name: Running(host.spec.release, host.spec.revision, host.spec.overrides) for name, host in strategies}
-            )
-        )
+    def _tell_live(self, moves: Sequence[Moved] = ()) -> None:
+        specs = {name: host.spec for name, host in self.seam.strategies.items()}
+        running = {name: Running(spec.release, spec.revision, spec.overrides) for name, spec in specs.items()}
+        self._link.order(Live(running, tuple(moves)))
 
     def _on_event(self, event: Event) -> None:
         if not isinstance(event, Shadowing | Notice):

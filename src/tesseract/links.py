@@ -156,7 +156,7 @@ class ProcessLink:
         stagers_end.close()
         zygote_end.close()
         if self._live is not None:
-            self._stager.send(self._live)
+            self._stager.send(Live(self._live.strategies))
 
     def _stager_said(self, body: bytes) -> None:
         news = self._news.decode(body)

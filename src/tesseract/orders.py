@@ -37,12 +37,6 @@ class Running(msgspec.Struct, frozen=True):
     overrides: dict[str, object]
 
 
-class Live(msgspec.Struct, frozen=True, tag=True):
-    """What runs, by strategy. Told at every change."""
-
-    strategies: dict[str, Running]
-
-
 class Take(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Prepare a release. `what` is `tree` (the live folder, or the one at `where`), `commit` (a revision of the
     repository), `release` (a number or name of one in the store) or `params` (what runs, with other parameters).
@@ -87,6 +81,13 @@ class Moved(msgspec.Struct, frozen=True, tag=True):
     state: str
     why: str
     unless_kept: bool = False
+
+
+class Live(msgspec.Struct, frozen=True, tag=True):
+    """What runs, by strategy, and the moves that this brought about. Told at every change."""
+
+    strategies: dict[str, Running]
+    moves: tuple[Moved, ...] = ()
 
 
 Order = Live | Take | Stage | Drop | Moved

@@ -98,6 +98,11 @@ class Route(msgspec.Struct):
         return self.asked is None and self.lagging is None
 
     @property
+    def is_called(self) -> bool:
+        """Whether a call waits for its answer, or for its turn."""
+        return self.asked is not None or bool(self.waiting) or self.is_behind
+
+    @property
     def is_behind(self) -> bool:
         """Whether the release that was put back has still to answer a call that its successor answered."""
         return self.lagging is not None and self.lagging is not self.asked and self.lagging.standby is self.live
@@ -302,19 +307,18 @@ class Seam(Generic[Value]):
 
     # Changes
 
-    def keep_inputs(self, keys: Iterable[str] | None = None) -> dict[str, bytes]:
+    def keep_inputs(self) -> dict[str, bytes]:
         """The states of this moment, by key; from now on the inputs that they do not know are kept for a candidate,
         until `forget_inputs`."""
-        wanted = set(self.routes if keys is None else keys)
-        self._since, self.has_lost_inputs = [], False
-        for key in wanted:
-            route = self.routes.get(key)
-            if route is not None:
-                asked = [route.lagging] if route.is_behind else [route.asked]
-                self._since += [each.input for each in asked if each is not None]
-                self._since += [taken for taken, _, _ in route.waiting]
-        self._since.sort(key=lambda taken: taken.number)
-        return {key: self.routes[key].state for key in wanted if key in self.routes}
+        since: list[Input] = []
+        for route in self.routes.values():
+            if not route.is_free:
+                asked = route.lagging if route.is_behind else route.asked
+                since += [] if asked is None else [asked.input]
+                since += [taken for taken, _, _ in route.waiting]
+        since.sort(key=lambda taken: taken.number)
+        self._since, self.has_lost_inputs = since, False
+        return {key: route.state for key, route in self.routes.items()}
 
     def kept_inputs(self) -> frozenset[int]:
         """The numbers of the inputs that are kept now."""
@@ -347,11 +351,7 @@ class Seam(Generic[Value]):
 
     def is_between_calls(self, is_wanted: Callable[[str], bool]) -> bool:
         """Whether no call of the wanted keys waits for its answer."""
-        return all(
-            route.asked is None and not route.is_behind and not route.waiting
-            for key, route in self.routes.items()
-            if is_wanted(key)
-        )
+        return not any(route.is_called and is_wanted(key) for key, route in self.routes.items())
 
     def commit(self, host: Host, states: Mapping[str, bytes], *, strategy: str = "", keys: Iterable[str] = ()) -> None:
         """From the next call on `host` answers: these keys, or without any every key of the strategy. What it replaces
@@ -421,11 +421,14 @@ class Seam(Generic[Value]):
         return list(self._needed().values())
 
     def _needed(self) -> dict[int, Host]:
-        found: dict[int, Host] = {}
+        found = [*self.strategies.values(), *self._before.values()]
         for route in self.routes.values():
-            asked = () if route.asked is None or not route.asked.is_overruled else (route.asked.standby,)
-            found |= {id(host): host for host in (route.live, route.standby, *asked) if host is not None}
-        return found | {id(host): host for host in (*self.strategies.values(), *self._before.values())}
+            found.append(route.live)
+            if route.standby is not None:
+                found.append(route.standby)
+            if route.asked is not None and route.asked.is_overruled and route.asked.standby is not None:
+                found.append(route.asked.standby)
+        return {id(host): host for host in found}
 
     def _sweep(self) -> None:
         """Closes the hosts that nobody needs any more."""

@@ -71,13 +71,12 @@ class Workshop:
 
     def _do(self, order: Order, tape_files: list[int]) -> list[News]:
         match order:
-            case Live(strategies=strategies):
+            case Live(strategies=strategies, moves=moves):
                 self._live = dict(strategies)
+                self._moved(*moves)
                 return []
-            case Moved(number=number, state=state, why=why):
-                if not (order.unless_kept and self.store.entry(number).state == "kept"):
-                    self._move(number, state, why)
-                self._prune()
+            case Moved():
+                self._moved(order)
                 return []
             case Take():
                 return [self._take(order)]
@@ -277,6 +276,13 @@ class Workshop:
         state = self.store.entry(release.number).state
         if state in BARRED or state == "superseded":
             self._move(release.number, "staged", "asked for again")
+
+    def _moved(self, *moves: Moved) -> None:
+        for move in moves:
+            if not (move.unless_kept and self.store.entry(move.number).state == "kept"):
+                self._move(move.number, move.state, move.why)
+        if moves:
+            self._prune()
 
     def _move(self, number: int, state: str, why: str) -> None:
         """Writes a move down, or notes it until the disk takes it."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +43,12 @@ def untouched(program: Program) -> Iterator[None]:
 
 @contextmanager
 def no_more_processes(program: Program) -> Iterator[None]:
-    """Fails when a process is left below this one that was not there, or one with more descriptors than it had."""
+    """Fails when a process is left below this one that was not there, or one with more descriptors than it had. A
+    zygote's process that waits ready may be another one than before."""
+    wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
     below = _processes()
     yield
-    wait_until(program, lambda: not _more(below), lambda: f"more than before in {_more(below)}")
+    wait_until(program, lambda: not _more(below), lambda: f"more than before: {_more(below)}")
 
 
 def surroundings(program: Program) -> dict[str, Any]:
@@ -67,32 +70,54 @@ def surroundings(program: Program) -> dict[str, Any]:
     }
 
 
-def _processes() -> dict[int, dict[str, str]]:
-    """The processes below this one, and the descriptors that each has open."""
-    return {pid: _descriptors(pid) for pid in processes_below(os.getpid())}
+def all_are_ready() -> bool:
+    """Whether every zygote below this process has one ready, whose output it holds until it has a use for it."""
+    found = processes_below(os.getpid())
+    zygotes = {pid for pid in found if b"\0zygote\0" in _command(pid)}
+    first = [pid for pid in zygotes if found[pid] not in zygotes]
+    return all(any("memfd:output" in where for where in _descriptors(pid).values()) for pid in first)
 
 
-def _more(before: dict[int, dict[str, str]]) -> dict[int, tuple[dict[str, str] | None, dict[str, str]]]:
-    """New processes, and those with more descriptors (before, now); what was about to go may be gone."""
-    found = {pid: (before.get(pid), now) for pid, now in _processes().items()}
-    return {pid: (then, now) for pid, (then, now) in found.items() if then is None or len(now) > len(then)}
+def _processes() -> dict[int, tuple[int, int]]:
+    """The processes below this one: the parent of each, and how many descriptors it has open."""
+    return {pid: (parent, len(_descriptors(pid))) for pid, parent in processes_below(os.getpid()).items()}
 
 
-def processes_below(pid: int) -> set[int]:
-    """Children and theirs, as the kernel has them now; those that have ended and wait to be reaped do not count."""
+def _more(before: dict[int, tuple[int, int]]) -> str:
+    """Who has more children than before, or more descriptors; nothing when nobody has."""
+    now = _processes()
+    children, earlier = (Counter(parent for parent, _ in each.values()) for each in (now, before))
+    grown = [f"{pid} has {count} children" for pid, count in children.items() if count > earlier[pid]]
+    held = [(pid, before[pid][1], count) for pid, (_, count) in now.items() if pid in before]
+    return "; ".join(
+        [*grown, *(f"{pid} has {count} descriptors instead of {was}" for pid, was, count in held if count > was)]
+    )
+
+
+def processes_below(pid: int) -> dict[int, int]:
+    """Children and theirs, each with its parent, as the kernel has them now, without those that wait to be reaped."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             status = _status(int(entry.name))
             if status is not None and status[0] != "Z":
                 parents.setdefault(int(status[1]), []).append(int(entry.name))
-    found: set[int] = set()
+    found: dict[int, int] = {}
     waiting = [pid]
     while waiting:
-        children = parents.get(waiting.pop(), [])
-        found.update(children)
+        parent = waiting.pop()
+        children = parents.get(parent, [])
+        found |= dict.fromkeys(children, parent)
         waiting += children
     return found
+
+
+def _command(pid: int) -> bytes:
+    """The words that a process was started with, empty for one that has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _status(pid: int) -> list[str] | None:
