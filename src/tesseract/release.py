@@ -137,6 +137,24 @@ def read_tree(tree: Path) -> dict[str, bytes]:
     return files
 
 
+def require_apart(tree: Path, store: Path) -> None:
+    """Raises `ReleaseRefused` where a tree and the store of its releases hold one another. Links count where they lead:
+    a copy that is written into the tree, or a part of the store that is read as live code, makes another release."""
+    home = os.path.realpath(store)
+    found = tree_paths(tree)
+    for path in (*found.folders, *(path for path in found.files.values() if path.is_symlink())):
+        real = os.path.realpath(path)
+        where = "around" if _is_below(home, real) else "inside" if _is_below(real, home) else ""
+        if where:
+            what = "the live tree" if path == tree else str(path.relative_to(tree))
+            problem = f"{what} lies {where} the store {store}; each release would make another one, keep the two apart"
+            raise ReleaseRefused(str(tree), [problem])
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
 def require_fitting(tree: str, total_bytes: int, paths: int) -> None:
     """Raises `ReleaseRefused` for a tree that is too large."""
     if total_bytes > TREE_BYTES_MAX:
