@@ -33,7 +33,7 @@ TREE_PATHS_MAX = 20_000
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable copy of the live code.
 
-    `number` counts up within one bot, `digest` is the SHA-256 of names and contents (hex), `path` holds the package.
+    `number` counts up within one store, `digest` is the SHA-256 of names and contents (hex), `path` holds the package.
     `author`, `note` and `commit` are what is known of its making; `parent` is the release that ran when it was taken.
     """
 

@@ -221,7 +221,7 @@ def _objections(done: Rehearsed, asked: Rehearse) -> list[str]:
     problems = []
     if done.faulty:
         told = "; ".join(done.faults)
-        problems.append(f"{done.faulty} of {done.evaluations} evaluations on recent markets failed: {told}")
+        problems.append(f"{done.faulty} of {done.evaluations} evaluations on recent inputs failed: {told}")
     if done.slowest_round_ns > asked.round_ns:
         problems.append(
             f"too slow: the {done.round_size} evaluations of one instant took {done.slowest_round_ns / 1e6:.0f} ms"

@@ -187,8 +187,7 @@ class Workshop:
         reached = self._reached(release)
         barred = None if take.is_forced or not reached else self.store.is_barred(release.digest)
         if barred is not None:
-            advice = "change its content, or deploy it with --force"
-            return Refused(take.request, release.name, "snapshot", (f"{barred}; {advice}",))
+            return Refused(take.request, release.name, "snapshot", (barred,))
         if reached:
             self._begin(release)
         taken = Taken(

@@ -21,7 +21,7 @@ def head(imported: str, before: str = "", answer: str = "'good'") -> str:
 
 FAULTY: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "returns_wrong_type_in_rehearsal": (
-        (good(before="return None"), ("evaluations on recent markets failed", "the result's state is None, and must")),
+        (good(before="return None"), ("evaluations on recent inputs failed", "the result's state is None, and must")),
         (good(before="return Result({'seen': 1})"), ("the result's state is {'seen': 1}, and must be a State",)),
         (good(before="return Result(State('many'))"), ("Expected `int`, got `str`",)),
         (good(before="return Result(state, stake='all of it')"), ("Expected `float | null`, got `str`", "$.stake")),
@@ -31,7 +31,7 @@ FAULTY: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "raises_on_rehearsed_market": (
         (
             good(before="if given.number == 1:\n    raise ValueError('thin market')"),
-            ("1 of ", f"on recent markets failed: btc: strategy/__init__.py:{AT + 2} ValueError: thin market: raise"),
+            ("1 of ", f"on recent inputs failed: btc: strategy/__init__.py:{AT + 2} ValueError: thin market: raise"),
         ),
         (good(before="given.number / 0"), (f"strategy/__init__.py:{AT + 1} ZeroDivisionError",)),
         (good(before="assert given.number != 2, 'two'"), ("AssertionError: two",)),

@@ -106,6 +106,8 @@ def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothin
     assert told["text"].startswith("v2 refused at stage: strategy/fair.py:1 SyntaxError")
     assert told["text"].endswith("v1 is still running")
     assert operated.bot.engine.live.release == "v1"
+    again = operated.ask("r2", "deploy")["text"]
+    assert again.endswith("forces it; v1 is still running; `foresight deploy --force` deploys it all the same")
 
 
 def test_a_rollback_and_a_keep_are_carried_out_at_once(operated: Operated) -> None:
