@@ -13,9 +13,6 @@ from pathlib import Path
 import msgspec
 
 from foresight.errors import DesiredRefused
-from foresight.runtime.state_files import read_plain
-
-DESIRED_BYTES_MAX = 1024 * 1024
 
 
 class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,24 +27,11 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_desired(path: Path) -> Desired:
     """The document, or an empty one where there is none. Raises DesiredRefused for one that cannot be understood."""
     try:
-        content = read_plain(path, DESIRED_BYTES_MAX)
+        return msgspec.json.decode(path.read_bytes(), type=Desired)
     except FileNotFoundError:
         return Desired()
-    except OSError as error:
-        raise _refused(path, error) from None
-    return desired_of(path, content)
-
-
-def desired_of(path: Path, content: bytes) -> Desired:
-    """What `path` says when it holds `content`. Raises DesiredRefused."""
-    try:
-        return msgspec.json.decode(content, type=Desired)
-    except msgspec.MsgspecError as error:
-        raise _refused(path, error) from None
-
-
-def _refused(path: Path, why: Exception) -> DesiredRefused:
-    return DesiredRefused(f"{path} is refused: {why}; correct it or delete it")
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DesiredRefused(f"{path} is refused: {error}; correct it or delete it") from None
 
 
 def refuse_unknown(dormant: Sequence[str]) -> None:
