@@ -328,7 +328,7 @@ def test_parameters_that_were_rolled_back_are_not_part_of_the_next_change(bot: P
     assert (shown["revision"], shown["asked"], values(bot)["aggression"]) == (1, 2, 1.0)
     assert "state/desired.json asks for r2, which is not in force" in told(bot, "params")
     done = foresight("params", "set", "price_max=0.96", "--bot", str(bot))
-    assert "r2 of state/desired.json is not in force; what is changed is r1" in done.stderr
+    assert "what state/desired.json asks for is not in force; what is changed is r1" in done.stderr
     assert desired(bot)["params"] == {"price_max": 0.96}
 
 

@@ -132,6 +132,13 @@ class LiveCode:
         """A tripwire of the engine; a release that is not on probation any more stays."""
         self.runtime.trip(release, text)
 
+    def refuse(self, what: str, why: str) -> str:
+        """Tells that something is refused before it is asked of the runtime, and returns the sentence."""
+        text = f"{what} refused: {why}; {self.runtime.seam.running()} is still running"
+        self._last_refusal = text
+        self._on_engine_event(DeployRefused(self._now_ns(), what, text))
+        return text
+
     def document(self) -> DeployDocument:
         """What to say of the live code now; `live` is `nothing` before a release is."""
         seam, waiting = self.runtime.seam, self.runtime.waiting
