@@ -1,5 +1,6 @@
 """What is said to a host, and what it says: plain data, the same for a process and for a host inside the caller."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -148,3 +149,9 @@ class Told(msgspec.Struct, frozen=True, tag=True):
 
 Request = Call | Carry | Rehearse | Tell
 Reply = Loaded | Answered | CarriedOver | Rehearsed | Told
+
+
+def is_told(tried: str, problems: Iterable[str]) -> bool:
+    """Whether one of these problems is the error that the cage raised for what was tried, at this place."""
+    place, _, sentence = tried.partition(": ")
+    return any(f"{place} " in problem and sentence in problem for problem in problems)

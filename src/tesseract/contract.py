@@ -11,7 +11,10 @@ A release is a package with an entry function and two frozen msgspec Structs:
 
 import importlib
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -49,6 +52,17 @@ def contract_at(place: str) -> Contract:
     found = getattr(importlib.import_module(module), name)
     assert isinstance(found, Contract), f"{place} is no Contract"
     return found
+
+
+def folder_left_out(place: str, path: Sequence[str]) -> str | None:
+    """The folder in which this program finds a contract's module, and in which the runtime's processes do not look:
+    they get `path` and `sys.path`, without its first entry (the script's folder) and the current one. None when they
+    find the module, too."""
+    package = place.partition(":")[0].partition(".")[0]
+    if PathFinder.find_spec(package, [entry for entry in (*path, *sys.path[1:]) if entry]) is not None:
+        return None
+    found = (entry for entry in sys.path if PathFinder.find_spec(package, [entry]) is not None)
+    return next((str(Path(entry).absolute()) for entry in found), None)
 
 
 def problems_of(module: ModuleType, contract: Contract) -> list[str]:

@@ -44,7 +44,9 @@ class WentBack(msgspec.Struct, frozen=True):
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """A request that changed nothing, with the whole sentence. `is_refused` is False where there was nothing to do."""
+    """A request that changed nothing, with the whole sentence. `is_refused` is False where there was nothing to do.
+    `release` is its name, once it has one; a release that is refused at the step `snapshot` is barred, and can be
+    forced."""
 
     request: str
     text: str

@@ -222,7 +222,7 @@ def _advice(error: BaseException, home: Path) -> str:
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     if name is None or _NAMESPACE.match(name) or name.partition(".")[0] == home.name:
         return ""
-    return "; install the distribution that has it, and deploy with --force"
+    return "; install the distribution that has it, and force the deploy"
 
 
 def _sentence(error: BaseException, home: Path) -> str:

@@ -1,6 +1,6 @@
 """Which files of a live tree a strategy can reach, told from its source alone.
 
-A bot with several strategies in one tree redeploys only those that a change reaches. A wrong "not reached" would
+A package of several strategies in one tree redeploys only those that a change reaches. A wrong "not reached" would
 leave old code running, so every doubt counts as reached: imports inside functions and under `TYPE_CHECKING`, every
 name of a `from` import that is also a module, and the whole tree for a module that imports by computed names.
 

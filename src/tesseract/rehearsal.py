@@ -17,6 +17,7 @@ from tesseract.guest import Guest
 from tesseract.tape import Taped
 
 FAULTS_TOLD = 3
+"""Different ones; after so many failed inputs the next one ends the rehearsal."""
 EXAMPLES_TOLD = 5
 TOLD_CHARACTERS_MAX = 600
 
@@ -32,7 +33,8 @@ class Rehearsal:
         self._asked = asked
         self._states: dict[str, bytes] = {}
         self._answers: list[Answer] = []
-        self._faults: list[str] = []
+        self._faults: dict[str, tuple[str, int]] = {}
+        """The first key and the number of each, by its line."""
         self._examples: list[str] = []
         self._faulty = self._compared = self._differing = 0
         self._rounds: dict[int, list[int]] = {}
@@ -52,7 +54,7 @@ class Rehearsal:
         slowest = max(self._rounds.values(), key=sum, default=[0])
         return Rehearsed(
             evaluations=len(self._answers),
-            faults=tuple(self._faults),
+            faults=tuple(self._told_faults()),
             faulty=self._faulty,
             compared=self._compared,
             differing=self._differing,
@@ -87,11 +89,18 @@ class Rehearsal:
         if answer.value is None or answer.state is None:
             assert answer.fault is not None
             self._faulty += 1
-            if len(self._faults) < FAULTS_TOLD:
-                self._faults.append(f"{taped.key}: {answer.fault.line[:TOLD_CHARACTERS_MAX]}")
+            line = answer.fault.line[:TOLD_CHARACTERS_MAX]
+            key, count = self._faults.get(line, (taped.key, 0))
+            self._faults[line] = (key, count + 1)
             return
         self._states[taped.key] = answer.state
         self._compare(taped, answer.value)
+
+    def _told_faults(self) -> list[str]:
+        told = [
+            f"{key}: {line}" + (f" ({count} times)" if count > 1 else "") for line, (key, count) in self._faults.items()
+        ]
+        return told[:FAULTS_TOLD]
 
     def _accept_imports(self) -> None:
         """A module that a function imports when it is called is no state; what it holds may not change from here on."""

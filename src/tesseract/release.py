@@ -33,7 +33,7 @@ TREE_PATHS_MAX = 20_000
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable copy of the live code.
 
-    `number` counts up within one bot, `digest` is the SHA-256 of names and contents (hex), `path` holds the package.
+    `number` counts up within one store, `digest` is the SHA-256 of names and contents (hex), `path` holds the package.
     `author`, `note` and `commit` are what is known of its making; `parent` is the release that ran when it was taken.
     """
 
@@ -135,6 +135,24 @@ def read_tree(tree: Path) -> dict[str, bytes]:
             raise ReleaseRefused(str(tree), [f"{name} cannot be read: {error.strerror}"]) from None
     require_package(str(tree), files)
     return files
+
+
+def require_apart(tree: Path, store: Path) -> None:
+    """Raises `ReleaseRefused` where a tree and the store of its releases hold one another. Links count where they lead:
+    a copy that is written into the tree, or a part of the store that is read as live code, makes another release."""
+    home = os.path.realpath(store)
+    found = tree_paths(tree)
+    for path in (*found.folders, *(path for path in found.files.values() if path.is_symlink())):
+        real = os.path.realpath(path)
+        where = "around" if _is_below(home, real) else "inside" if _is_below(real, home) else ""
+        if where:
+            what = "the live tree" if path == tree else str(path.relative_to(tree))
+            problem = f"{what} lies {where} the store {store}; each release would make another one, keep the two apart"
+            raise ReleaseRefused(str(tree), [problem])
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def require_fitting(tree: str, total_bytes: int, paths: int) -> None:

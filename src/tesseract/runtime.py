@@ -15,7 +15,7 @@ from typing import Generic, NoReturn, Self, TypeVar
 
 import msgspec
 
-from tesseract.contract import contract_at
+from tesseract.contract import contract_at, folder_left_out
 from tesseract.deploy_events import Event, NotDone, Notice, WentLive
 from tesseract.deployer import Deployer
 from tesseract.errors import ReleaseRefused, RequestRefused
@@ -91,8 +91,9 @@ class Runtime(Generic[Value]):
         """Brings the newest kept release live, or else the live tree. Raises ReleaseRefused when neither can be used;
         nothing is left running then. A tree that differs from what was kept goes through the pipeline afterwards."""
         self._started = asyncio.get_running_loop().create_future()
-        takes = self._first_takes(overrides or {}, revision)
         try:
+            self._require_path()
+            takes = self._first_takes(overrides or {}, revision)
             self._open()
             for take in takes:
                 self._first = None
@@ -115,6 +116,16 @@ class Runtime(Generic[Value]):
             if self.seam.strategies:
                 return
         raise self._none_can_be_used()
+
+    def _require_path(self) -> None:
+        """Raises ReleaseRefused, and tells, when the contract is out of reach of the runtime's processes."""
+        folder = None if self._in_process else folder_left_out(self.place.contract, self._path)
+        if folder is not None:
+            module = self.place.contract.partition(":")[0]
+            cannot = f"the contract's module {module!r} cannot be imported in the runtime's processes"
+            text = f"{cannot}: `path` must name its folder, {folder}; nothing is running yet"
+            self._happened(NotDone(START, text, is_refused=True, step="stage"))
+            raise self._none_can_be_used()
 
     def _none_can_be_used(self) -> ReleaseRefused:
         assert self._first is not None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from tesseract.calls import CarriedOver, HostSpec, Loaded, Rehearse, Rehearsed
+from tesseract.calls import CarriedOver, HostSpec, Loaded, Rehearse, Rehearsed, is_told
 from tesseract.errors import ReleaseRefused
 from tesseract.host import StagedHost
 
@@ -124,7 +124,7 @@ def stage(
         raise
     if problems:
         _close(ready)
-        raise RefusedAt(step, problems)
+        raise RefusedAt(step, list(dict.fromkeys(problems)))  # strategies can share the file that is at fault
     return ready, _together(reports)
 
 
@@ -221,7 +221,7 @@ def _objections(done: Rehearsed, asked: Rehearse) -> list[str]:
     problems = []
     if done.faulty:
         told = "; ".join(done.faults)
-        problems.append(f"{done.faulty} of {done.evaluations} evaluations on recent markets failed: {told}")
+        problems.append(f"{done.faulty} of {done.evaluations} evaluations on recent inputs failed: {told}")
     if done.slowest_round_ns > asked.round_ns:
         problems.append(
             f"too slow: the {done.round_size} evaluations of one instant took {done.slowest_round_ns / 1e6:.0f} ms"
@@ -229,8 +229,7 @@ def _objections(done: Rehearsed, asked: Rehearse) -> list[str]:
         )
     if done.changed:
         problems.append(f"state outside State: {', '.join(done.changed)} changed while it was rehearsed")
-    problems += done.violations
-    return problems
+    return problems + [tried for tried in done.violations if not is_told(tried, done.faults)]
 
 
 def _disagreements(host: StagedHost, twin: StagedHost, done: Rehearsed, again: Rehearsed) -> list[str]:

@@ -33,7 +33,7 @@ from tesseract.orders import (
     Waiting,
     Workplace,
 )
-from tesseract.release import Release, read_tree
+from tesseract.release import Release, read_tree, require_apart
 from tesseract.resident import Resident
 from tesseract.staging import Opener, Ready, RefusedAt, stage
 from tesseract.store import ReleaseStore
@@ -98,6 +98,7 @@ class Workshop:
         """A tree that somebody has read already: a save, or a commit."""
         number = self._live_number()
         try:
+            self._require_apart(take)
             release = self.store.take(
                 files,
                 package or self.place.package,
@@ -125,9 +126,15 @@ class Workshop:
             if theirs is not None:
                 text = f"needs handover: {theirs} is resident code, and only a new process runs another"
                 return Refused(take.request, "", "snapshot", (text,))
+            self._require_apart(take)  # before the tree is read: with the store in it, it may be any size
             return self.take_files(read_tree(tree), take, package=self.place.package)
         except (TesseractError, OSError, KeyError, ValueError) as error:
             return Refused(take.request, "", "snapshot", _problems(error))
+
+    def _require_apart(self, take: Take) -> None:
+        """Of the live tree alone, which is taken again when it changes; a folder that is named is taken once."""
+        if take.what == "tree" and not take.where:
+            require_apart(Path(self.place.tree), Path(self.place.store))
 
     def _take_commit(self, take: Take) -> News:
         if not self.place.branch:
@@ -179,8 +186,7 @@ class Workshop:
         reached = self._reached(release)
         barred = None if take.is_forced or not reached else self.store.is_barred(release.digest)
         if barred is not None:
-            advice = "change its content, or deploy it with --force"
-            return Refused(take.request, release.name, "snapshot", (f"{barred}; {advice}",))
+            return Refused(take.request, release.name, "snapshot", (barred,))
         if reached:
             self._begin(release)
         taken = Taken(

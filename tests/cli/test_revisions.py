@@ -132,3 +132,15 @@ def test_values_are_json_or_else_text() -> None:
 def test_what_sets_nothing_is_wrong_usage(given: list[str]) -> None:
     with pytest.raises(typer.BadParameter):
         assigned(given)
+
+
+def test_values_that_were_refused_a_number_do_not_take_it_from_those_that_have_it(folder: BotFolder) -> None:
+    revisions = Revisions(folder)
+    revisions.write(wanted(2, a=1), ASKED)
+    revisions.note(wanted(2, a=1), "done")
+    revisions.path.write_bytes(encode(wanted(2, a=5)))
+    answer(folder, AnswerDocument(id="desired-r2", state="refused", text="no", answered_at="2999-01-01T00:00:00.000Z"))
+
+    assert [(each.revision, each.params, each.state) for each in revisions.history()][-1] == (2, {"a": 1}, "done")
+    revisions.write(wanted(3, a=5), ASKED)
+    assert [(each.revision, each.params) for each in revisions.history()][-2:] == [(2, {"a": 1}), (3, {"a": 5})]

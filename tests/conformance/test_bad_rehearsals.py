@@ -21,7 +21,7 @@ def head(imported: str, before: str = "", answer: str = "'good'") -> str:
 
 FAULTY: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "returns_wrong_type_in_rehearsal": (
-        (good(before="return None"), ("evaluations on recent markets failed", "the result's state is None, and must")),
+        (good(before="return None"), ("evaluations on recent inputs failed", "the result's state is None, and must")),
         (good(before="return Result({'seen': 1})"), ("the result's state is {'seen': 1}, and must be a State",)),
         (good(before="return Result(State('many'))"), ("Expected `int`, got `str`",)),
         (good(before="return Result(state, stake='all of it')"), ("Expected `float | null`, got `str`", "$.stake")),
@@ -31,7 +31,7 @@ FAULTY: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "raises_on_rehearsed_market": (
         (
             good(before="if given.number == 1:\n    raise ValueError('thin market')"),
-            ("1 of ", f"on recent markets failed: btc: strategy/__init__.py:{AT + 2} ValueError: thin market: raise"),
+            ("1 of ", f"on recent inputs failed: btc: strategy/__init__.py:{AT + 2} ValueError: thin market: raise"),
         ),
         (good(before="given.number / 0"), (f"strategy/__init__.py:{AT + 1} ZeroDivisionError",)),
         (good(before="assert given.number != 2, 'two'"), ("AssertionError: two",)),
@@ -108,6 +108,29 @@ def test_what_the_cage_refuses_in_a_rehearsal_is_told_even_when_it_was_swallowed
     told = f"strategy/__init__.py:{AT + 2}: live code may not change files (os.remove)"
     verdict = is_refused(in_processes, {"__init__.py": source}, told, step="rehearsal")
     assert "state outside State" not in verdict.text
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_fault_on_many_inputs_is_told_once_and_how_often_and_others_beside_it(tmp_path: Path, host: str) -> None:
+    with a_program(tmp_path, host=host, files={"__init__.py": good()}) as program:
+        for number in (1, 2, 3):
+            program.ask_all(("btc", number), ("eth", number))
+        refused = program.deploy({"__init__.py": good(before="assert given.number == 2, 'not two'")})
+        line = f"btc: strategy/__init__.py:{AT + 1} AssertionError: not two: assert given.number == 2, 'not two'"
+        assert f"4 of 6 evaluations on recent inputs failed: {line} (4 times); v1 is still" in refused.text
+        refused = program.deploy(
+            {"__init__.py": good(before="assert given.number != 2, 'two'\n1 / (given.number - 3)")}
+        )
+        two = f"btc: strategy/__init__.py:{AT + 1} AssertionError: two: assert given.number != 2, 'two' (2 times)"
+        three = f"btc: strategy/__init__.py:{AT + 2} ZeroDivisionError: division by zero: 1 / (given.number - 3)"
+        assert f"failed: {two}; {three} (2 times); v1 is still" in refused.text
+
+
+def test_what_the_cage_refuses_is_told_once_where_live_code_fails_of_it(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="process", files={"__init__.py": good()}) as program:
+        program.ask()
+        refused = program.deploy({"__init__.py": good(before="open('/tmp/anything', 'a')")})
+        assert refused.text.count("live code may not open '/tmp/anything' for writing") == 1
 
 
 @pytest.mark.parametrize("host", HOSTS)

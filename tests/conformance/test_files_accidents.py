@@ -29,7 +29,7 @@ from conformance.timing import (
     wait_for_history,
     went_live,
 )
-from tesseract import NotDone
+from tesseract import NotDone, ReleaseRefused, ReleaseStore
 
 STAGES_S = 1.0
 NOTHING: dict[str, str] = {}
@@ -278,3 +278,29 @@ def test_release_store_corrupted_blob_and_index(tmp_path: Path, host: str) -> No
             (notice,) = [event.text for event in program.happened(Notice)]
             assert "2 releases are found again. Nothing is known to be lost." in notice
         assert program.deploy(generation(3)).event.release.name == "v3"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_store_inside_the_live_tree_is_refused_at_the_start(tmp_path: Path, host: str) -> None:
+    said = "the live tree lies around the store .*; each release would make another one, .*; nothing is running yet"
+    with (
+        pytest.raises(ReleaseRefused, match=said),
+        a_program(tmp_path, host=host, files=generation(1), package="data"),
+    ):
+        pass
+    assert ReleaseStore(tmp_path / "data" / "releases").entries() == []
+
+
+@pytest.mark.process
+def test_a_link_to_the_store_that_is_saved_into_the_live_tree_is_refused_and_what_runs_goes_on(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="process", files=generation(1), follow="files") as program:
+        answers(program, "v1", 1)
+        before = len(program.events)
+        (program.tree / "everything").symlink_to(tmp_path / "data")
+        verdict = program.watched(before)
+        assert_refused(program, verdict, "everything lies around the store", step="snapshot", running="v1")
+        assert len(store_of(program).entries()) == 1
+        (program.tree / "everything").unlink()
+        verdict = program.save(generation(2))
+        assert (verdict.is_live, program.running) == (True, "v2"), "no release was made meanwhile"

@@ -80,7 +80,9 @@ CASES = {
     "syntax_error": Refusal(
         "stage", "strategy/parts.py:7 ", "SyntaxError: unterminated string literal", {"parts.py": BROKEN}
     ),
-    "barred_content": Refusal("snapshot", "was rejected at ", "deploy it with --force", {"parts.py": BROKEN}),
+    "barred_content": Refusal(
+        "snapshot", "was rejected at ", "until it changes or somebody forces it", {"parts.py": BROKEN}
+    ),
     "raises_at_import": Refusal(
         "stage",
         "strategy/parts.py:3 ",

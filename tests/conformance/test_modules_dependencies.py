@@ -122,7 +122,7 @@ def test_new_dependency_missing(tmp_path: Path, host: str) -> None:
             program,
             {"__init__.py": USES},
             f"strategy/__init__.py:{line} ModuleNotFoundError: No module named 'scratch_dependency'",
-            "import scratch_dependency; install the distribution that has it, and deploy with --force",
+            "import scratch_dependency; install the distribution that has it, and force the deploy",
         )
         if host == "process":
             install(libraries, "1.0", FIRST)

@@ -184,6 +184,8 @@ def test_two_strategies_one_edited(tmp_path: Path, host: str) -> None:
         assert_refused(
             program, program.deploy({"edges.py": "oops oops\n"}), "edges.py:1", step="stage", running="v2 and v1"
         )
+        broken = program.deploy({"shared.py": "oops oops\n"})
+        assert broken.text.count("strategy/shared.py:1") == 1, "it is at fault for both"
         program.keep()
         both = program.deploy({"edges.py": files["edges.py"], "shared.py": files["shared.py"] + "\nMORE = 1\n"})
         assert both.event.strategies == ("fast", "slow")

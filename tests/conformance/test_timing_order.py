@@ -219,7 +219,7 @@ def test_deploy_same_hash_as_one_that_was_rolled_back_is_barred_until_it_is_forc
         verdict = program.deploy(generation(2))
         assert verdict.is_refused
         assert verdict.text.startswith("v2 refused at snapshot: v2 was rolled back at ")
-        assert verdict.text.endswith("deploy it with --force; v1 is still running")
+        assert verdict.text.endswith("until it changes or somebody forces it; v1 is still running")
         answers(program, "v1", 1, ASKED)
         assert program.deploy(is_forced=True).is_live
         answers(program, "v2", 2, ASKED + 1)

@@ -243,6 +243,20 @@ def test_the_pages_program_keeps_its_connection_and_its_count_through_an_edit_an
             process.terminate()
 
 
+@pytest.mark.process
+def test_without_path_the_pages_program_says_which_module_is_out_of_reach_and_where_it_is(folder: Path) -> None:
+    given = ', path=["."]'
+    assert given in FILES["service.py"]
+    (folder / "service.py").write_text(FILES["service.py"].replace(given, ""), encoding="utf-8")
+    command = [sys.executable, "service.py"]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    cannot = "the contract's module 'agreed' cannot be imported in the runtime's processes: "
+    assert f"{cannot}`path` must name its folder, {folder}; nothing is running yet" in ran.stderr
+    assert "NotDone(request='start'" in ran.stdout, "it is told like any other refusal"
+    assert f"`{cannot}…`" in section(PAGE, "11. Troubleshooting")
+    assert not (folder / "releases").exists()
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

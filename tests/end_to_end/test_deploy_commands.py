@@ -98,7 +98,7 @@ def test_an_edit_is_deployed_rolled_back_forced_and_kept_and_the_releases_say_so
     assert "v2 r1 was rolled back: asked for by" in told(bot, "rollback")
     assert roles(bot)["v2"] == ("rolled back", "")
     assert roles(bot)["v1"][1] == "live"
-    assert "barred" in refused(bot, "deploy")
+    assert "v1 is still running; `foresight deploy --force` deploys it" in " ".join(refused(bot, "deploy").split())
     assert "v2 r1 is live" in told(bot, "deploy", "--force")
     assert "v2 r1 is kept by" in told(bot, "keep")
     assert roles(bot)["v2"] == ("kept", "live")
@@ -328,7 +328,7 @@ def test_parameters_that_were_rolled_back_are_not_part_of_the_next_change(bot: P
     assert (shown["revision"], shown["asked"], values(bot)["aggression"]) == (1, 2, 1.0)
     assert "state/desired.json asks for r2, which is not in force" in told(bot, "params")
     done = foresight("params", "set", "price_max=0.96", "--bot", str(bot))
-    assert "r2 of state/desired.json is not in force; what is changed is r1" in done.stderr
+    assert "what state/desired.json asks for is not in force; what is changed is r1" in done.stderr
     assert desired(bot)["params"] == {"price_max": 0.96}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothin
     assert told["text"].startswith("v2 refused at stage: strategy/fair.py:1 SyntaxError")
     assert told["text"].endswith("v1 is still running")
     assert operated.bot.engine.live.release == "v1"
+    again = operated.ask("r2", "deploy")["text"]
+    assert again.endswith("forces it; v1 is still running; `foresight deploy --force` deploys it all the same")
 
 
 def test_a_rollback_and_a_keep_are_carried_out_at_once(operated: Operated) -> None:
@@ -205,8 +208,9 @@ def test_a_document_that_cannot_be_understood_is_told_once_and_changes_nothing(o
     (operated.folder / "state/desired.json").write_text("{")
     before = operated.bot.sink.noticed
 
-    for _ in range(3):
+    for _ in range(50):
         operated.look()
+        operated.bot.write(operated.bot.documents(running=True))
 
     assert operated.bot.sink.noticed == before + 1
     assert operated.params()["revision"] == 1
@@ -220,3 +224,100 @@ def test_entries_are_halted_and_resumed_and_nothing_else_is_asked_by_it(operated
 
     assert not operated.bot.engine.desk.account.is_halted
     assert [command.name for command in operated.commands] == ["halt", "resume"]
+
+
+# What lies where a document should
+
+
+def notices_of(operated: Operated, seconds: int) -> list[str]:
+    """What a person is told while the bot looks for so long."""
+    before = operated.bot.sink.noticed
+    for _ in range(10 * seconds):
+        operated.look()
+    count = operated.bot.sink.noticed - before
+    return [notice.text for notice in operated.bot.sink.notices][-count:] if count else []
+
+
+@pytest.mark.timeout(60)
+def test_pipes_and_folders_in_place_of_documents_are_told_once_each_and_the_bot_obeys_on(operated: Operated) -> None:
+    requests = operated.bot.folder.requests
+    os.mkfifo(requests / "pipe.json")
+    (requests / "folder.json").mkdir()
+    os.mkfifo(operated.folder / "state/desired.json")
+
+    told = notices_of(operated, 4)
+
+    assert len(told) == 3
+    assert all("no plain file" in text for text in told)
+    assert operated.answer("pipe")["state"] == operated.answer("folder")["state"] == "refused"
+    operated.edit()
+    assert operated.ask("r1", "deploy")["state"] == "done"
+
+
+# One number, one set of parameters
+
+
+def test_a_second_set_of_parameters_under_a_number_that_is_in_force_is_refused(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    operated.desire(revision=2, params={"aggression": 0.7})
+
+    told = operated.answer("desired-r2")
+    assert (told["state"], told["text"]) == (
+        "refused",
+        (
+            "parameters r2 refused: r2 is another set of parameters already, and decisions name it; "
+            'write a higher "revision", such as 3; v1 is still running'
+        ),
+    )
+    assert operated.params()["params"]["aggression"] == 0.5
+    assert operated.bot.sink.notices[-1].text == told["text"]
+    operated.desire(revision=3, params={"aggression": 0.7})
+    assert operated.answer("desired-r3")["state"] == "done"
+    assert operated.params()["params"]["aggression"] == 0.7
+
+
+def test_the_parameters_of_the_start_have_their_number_too(operated: Operated) -> None:
+    operated.desire(params={"aggression": 0.5})
+
+    assert 'write a higher "revision", such as 2' in operated.answer("desired-r1")["text"]
+    assert operated.params()["overrides"] == {}
+
+
+def test_a_number_whose_parameters_are_put_back_is_answered_with_done_again(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+    operated.desire(revision=2, params={"aggression": 0.7})
+
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    assert operated.answer("desired-r2")["state"] == "done"
+    assert len(operated.commands) == 1
+
+
+def test_a_number_that_was_refused_is_free_again(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 9})
+
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    assert operated.answer("desired-r2")["state"] == "done"
+    assert operated.params()["params"]["aggression"] == 0.5
+
+
+def test_an_earlier_number_with_its_parameters_is_gone_back_to_and_with_others_refused(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+    operated.desire(revision=3, params={"aggression": 0.7})
+
+    operated.desire(revision=2, params={"aggression": 0.6})
+    assert operated.params()["revision"] == 3
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+
+
+def test_entries_are_halted_also_by_a_document_whose_parameters_are_refused(operated: Operated) -> None:
+    operated.desire(revision=2, params={"aggression": 0.5})
+
+    operated.desire(revision=2, params={"aggression": 0.7}, halted=True)
+
+    assert operated.bot.engine.desk.account.is_halted
+    assert operated.params()["params"]["aggression"] == 0.5

@@ -1,7 +1,9 @@
 """The operator's files: what is asked is read once, every request has its answer, and nothing in the folder harms."""
 
+import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import msgspec
@@ -9,8 +11,9 @@ import pytest
 
 from foresight.bot_folder import BotFolder
 from foresight.runtime import operator
-from foresight.runtime.desired import Desired
+from foresight.runtime.desired import DESIRED_BYTES_MAX, Desired
 from foresight.runtime.operator import (
+    LOOKS_A_SECOND,
     REQUEST_BYTES_MAX,
     TORN_S,
     AnswerDocument,
@@ -20,7 +23,6 @@ from foresight.runtime.operator import (
     answer,
 )
 
-LOOKS_A_SECOND = 10
 NOTHING = Found(None, None, (), ())
 
 
@@ -132,6 +134,10 @@ BAD = {
     ),
     "no_author": ('{"id": "r1", "action": "keep"}', "missing required field `author`"),
     "id_of_another": ('{"id": "r2", "action": "keep", "author": "ana"}', "its id must be its file's name"),
+    "endless_shadow": (
+        '{"id": "r1", "action": "deploy", "author": "ana", "shadow_s": 1e300}',
+        "Expected `float` <= 31622400.0",
+    ),
     "too_long": (" " * (REQUEST_BYTES_MAX + 1), f"it is longer than {REQUEST_BYTES_MAX} bytes"),
 }
 
@@ -165,7 +171,96 @@ def test_an_id_that_is_no_plain_word_is_refused(folder: BotFolder, inbox: Inbox,
 def test_a_folder_with_the_name_of_a_request_is_refused(folder: BotFolder, inbox: Inbox) -> None:
     (folder.requests / "r1.json").mkdir()
 
-    assert "Is a directory" in settled(inbox).bad[0][1]
+    assert "it is a folder and no plain file" in settled(inbox).bad[0][1]
+
+
+def in_place_of(path: Path, what: str) -> None:
+    """Something that is no plain file and would hold up whoever opens it as one."""
+    path.unlink(missing_ok=True)
+    if what == "a folder":
+        path.mkdir()
+    elif what == "a named pipe":
+        os.mkfifo(path)
+    elif what == "a socket":
+        with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(path.parent):  # a socket's path is short
+            server.bind(path.name)
+    elif what == "a device":
+        path.symlink_to("/dev/zero")
+
+
+NO_FILES = ("a folder", "a named pipe", "a socket", "a device")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("what", NO_FILES)
+def test_what_is_no_plain_file_is_told_once_and_the_requests_beside_it_are_heard(
+    folder: BotFolder, inbox: Inbox, what: str
+) -> None:
+    in_place_of(folder.requests / "a.json", what)
+    ask(folder, "b")
+
+    looks = [inbox.look() for _ in range(5 * LOOKS_A_SECOND)]
+
+    assert [bad for found in looks for bad in found.bad] == [
+        ("a", f"a.json is refused: it is {what} and no plain file")
+    ]
+    assert all([request.id for request in found.requests] == ["b"] for found in looks)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("what", NO_FILES)
+def test_what_is_no_plain_file_changes_nothing_of_what_is_desired_and_is_told_once(
+    folder: BotFolder, inbox: Inbox, what: str
+) -> None:
+    path = folder.state / "desired.json"
+    in_place_of(path, what)
+
+    looks = [inbox.look() for _ in range(5 * LOOKS_A_SECOND)]
+
+    assert [found.desired for found in looks if found.desired is not None] == []
+    (problem,) = [found.desired_problem for found in looks if found.desired_problem is not None]
+    assert problem.endswith(f"it is {what} and no plain file; correct it or delete it; what was in force stays so")
+
+    path.rmdir() if what == "a folder" else path.unlink()
+    path.write_text('{"revision": 2}')
+    assert inbox.look().desired == Desired(revision=2)
+
+
+def test_a_file_that_nobody_may_read_is_told_once(
+    folder: BotFolder, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(folder)
+
+    def refuse(path: Path, _bytes_max: int) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(operator, "read_plain", refuse)  # the tests may run as root, whom nothing is forbidden
+
+    (told,) = [bad for _ in range(30) for bad in inbox.look().bad]
+    assert "Permission denied" in told[1]
+
+
+def test_a_desired_document_without_an_end_is_read_no_further_than_it_may_be_long(
+    folder: BotFolder, inbox: Inbox
+) -> None:
+    with (folder.state / "desired.json").open("wb") as file:
+        file.truncate(1 << 40)  # a hole, which takes no room
+
+    assert f"it is longer than {DESIRED_BYTES_MAX} bytes" in (settled(inbox).desired_problem or "")
+
+
+def test_what_lies_in_place_of_the_folder_of_requests_is_told_once(folder: BotFolder, inbox: Inbox) -> None:
+    folder.requests.rmdir()
+    os.mkfifo(folder.requests)
+
+    problems = [inbox.look().requests_problem for _ in range(30)]
+
+    (told,) = [problem for problem in problems if problem is not None]
+    assert "no request is heard until it is a folder" in told
+    folder.requests.unlink()
+    folder.requests.mkdir()
+    ask(folder)
+    assert len(inbox.look().requests) == 1
 
 
 def test_a_document_that_is_still_being_written_is_waited_for(folder: BotFolder, inbox: Inbox) -> None:
@@ -193,7 +288,7 @@ def test_a_request_that_goes_between_two_looks_is_no_request(
     folder: BotFolder, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = ask(folder)
-    monkeypatch.setattr(inbox, "_paths", lambda: [path])
+    monkeypatch.setattr(inbox, "_paths", lambda: ([path], None))
     path.unlink()
 
     assert inbox.look() == NOTHING
@@ -209,7 +304,7 @@ def test_a_desired_document_is_told_when_it_has_changed_and_only_then(folder: Bo
     assert inbox.look().desired == Desired(revision=2, params={"price_max": 0.9})
     assert inbox.look().desired is None
     path.unlink()
-    assert inbox.look().desired == Desired()
+    assert settled(inbox).desired == Desired()
     assert inbox.look().desired is None
 
 
@@ -219,7 +314,7 @@ def test_a_desired_document_that_cannot_be_understood_is_told_and_the_next_good_
     path = folder.state / "desired.json"
     path.write_text('{"revision": "two"}')
 
-    found = inbox.look()
+    found = settled(inbox)
     assert found.desired is None
     assert "desired.json is refused: Expected `int`, got `str`" in (found.desired_problem or "")
 
@@ -228,10 +323,56 @@ def test_a_desired_document_that_cannot_be_understood_is_told_and_the_next_good_
     assert (found.desired, found.desired_problem) == (Desired(revision=2), None)
 
 
-def test_a_desired_document_that_cannot_be_opened_is_told(folder: BotFolder, inbox: Inbox) -> None:
-    (folder.state / "desired.json").mkdir()
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"author": "\udcff"}',
+        '{"params": {"a": ' + "[" * 100_000,
+        '{"params": {"a": 99999999999999999999}}',
+        '{"revision": 99999999999999999999}',
+        '{"revision": 0}',
+        '{"author": "\\ud800"}',
+    ],
+    ids=("no_unicode", "nested", "large_value", "large_revision", "revision_0", "half_a_character"),
+)
+def test_a_desired_document_that_nothing_could_carry_further_is_refused(
+    folder: BotFolder, inbox: Inbox, text: str
+) -> None:
+    (folder.state / "desired.json").write_text(text, errors="surrogateescape")
 
-    assert "what was in force stays so" in (inbox.look().desired_problem or "")
+    found = settled(inbox)
+
+    assert found.desired is None
+    assert "desired.json is refused" in (found.desired_problem or "")
+
+
+def test_a_desired_document_that_an_editor_replaces_is_never_taken_as_gone_or_empty(
+    folder: BotFolder, inbox: Inbox
+) -> None:
+    path = folder.state / "desired.json"
+    path.write_text('{"revision": 2, "halted": true}')
+    inbox.look()
+
+    path.unlink()
+    looks = [inbox.look()]
+    path.write_text("")
+    looks += [inbox.look()]
+    path.write_text('{"revision": 3, "halted": true}')
+    looks += [inbox.look()]
+
+    assert [found.desired for found in looks] == [None, None, Desired(revision=3, halted=True)]
+    assert [found.desired_problem for found in looks] == [None, None, None]
+
+
+def test_what_is_there_at_the_start_is_no_change(folder: BotFolder) -> None:
+    path = folder.state / "desired.json"
+    path.write_text('{"revision": 2}')
+    inbox = Inbox(folder)
+
+    assert inbox.start() == Desired(revision=2)
+    assert inbox.look() == NOTHING
+    path.unlink()
+    assert settled(inbox).desired == Desired()
 
 
 # Answers
@@ -264,6 +405,25 @@ def test_an_answer_without_a_request_is_written_too(folder: BotFolder) -> None:
     answer(folder, an_answer("desired-r3"))
 
     assert answered(folder, "desired-r3")["state"] == "done"
+
+
+def test_a_folder_in_place_of_a_request_is_answered_and_left(folder: BotFolder) -> None:
+    (folder.requests / "r1.json").mkdir()
+
+    answer(folder, an_answer())
+
+    assert answered(folder)["state"] == "done"
+    assert (folder.requests / "r1.json").is_dir()
+
+
+def test_a_folder_among_the_answers_is_left(folder: BotFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator, "ANSWERS_MAX", 1)
+    (folder.answers / "r0.json").mkdir(parents=True)
+
+    for number in range(1, 4):
+        answer(folder, an_answer(f"r{number}"))
+
+    assert (folder.answers / "r0.json").is_dir()
 
 
 def test_only_the_newest_answers_are_kept(folder: BotFolder, monkeypatch: pytest.MonkeyPatch) -> None:

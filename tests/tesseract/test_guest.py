@@ -71,7 +71,7 @@ def test_no_place_of_the_store_and_no_name_of_a_namespace_is_told(hosted: Hosted
 def test_only_for_a_module_of_others_the_advice_is_to_install_it(hosted: Hosted) -> None:
     theirs, own = hosted("import nowhere_at_all"), hosted("import strategy.nowhere")
 
-    assert raised_by(theirs.guest, 1).line.endswith("; install the distribution that has it, and deploy with --force")
+    assert raised_by(theirs.guest, 1).line.endswith("; install the distribution that has it, and force the deploy")
     assert "install" not in raised_by(own.guest, 1).line
 
 

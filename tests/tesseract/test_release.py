@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from release_trees import a_release, a_tree, paths_below
 
 from tesseract import Release, ReleaseRefused, TesseractError, read_tree, take_release, tree_digest
-from tesseract.release import NOISE_DIRECTORIES, NOISE_SUFFIXES, TREE_BYTES_MAX
+from tesseract.release import NOISE_DIRECTORIES, NOISE_SUFFIXES, TREE_BYTES_MAX, require_apart
 
 FILES = {"__init__.py": "from .a import x\n", "a.py": "x = 1\n", "tables/weights.json": "[1, 2]", "tables/ä b.txt": "é"}
 
@@ -340,6 +340,45 @@ def test_links_that_multiply_folders_without_end_are_refused(tmp_path: Path) -> 
     (tree / "bomb").symlink_to(tmp_path / "level0")
 
     assert "more than 20000 files and folders" in refusal_of(tree, tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("store", "link", "leads_to", "says"),
+    [
+        ("strategy/releases", "", "", "the live tree lies around the store"),
+        ("strategy", "", "", "the live tree lies around the store"),
+        (".", "", "", "the live tree lies inside the store"),
+        ("to_the_tree/releases", "to_the_tree", "strategy", "the live tree lies around the store"),
+        ("data/releases", "strategy/shared", "data", "shared lies around the store"),
+        ("data/releases", "strategy/deep/old", "data/releases/abc/strategy", "deep/old lies inside the store"),
+        ("data/releases", "strategy/index.json", "data/releases/releases.json", "index.json lies inside the store"),
+    ],
+)
+def test_a_tree_and_a_store_that_hold_one_another_are_refused_also_through_links(
+    tmp_path: Path, store: str, link: str, leads_to: str, says: str
+) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": "", "deep/a.py": ""})
+    stored = a_tree(tmp_path, {"releases.json": "", "abc/strategy/__init__.py": ""}, "data/releases")
+    assert stored == tmp_path / "data" / "releases"
+    if link:
+        (tmp_path / link).symlink_to(tmp_path / leads_to)
+
+    with pytest.raises(ReleaseRefused) as refused:
+        require_apart(tree, tmp_path / store)
+
+    assert says in str(refused.value)
+
+
+def test_a_store_beside_the_tree_is_fine_whatever_links_there_are(tmp_path: Path) -> None:
+    tree = a_tree(tmp_path, {"__init__.py": ""})
+    shared = a_tree(tmp_path, {"b.py": ""}, "data/shared")
+    (tree / "shared").symlink_to(shared)
+    (tree / "loop").symlink_to("loop")
+    (tmp_path / "strategy_releases").mkdir()
+
+    require_apart(tree, tmp_path / "data/releases")
+    require_apart(tree, tmp_path / "strategy_releases")
+    require_apart(tmp_path / "missing", tmp_path / "data")
 
 
 def test_a_folder_that_cannot_be_read_is_refused_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """What is public in the runtime. A name that is added here is a promise."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -52,6 +54,15 @@ NAMES = [
     "tree_digest",
     "tuned",
 ]
+
+
+WORDS_OF_PROGRAMS = re.compile(r"\b(foresight|bots?|(?<!nothing of )markets?|trad(e|es|ing))\b|--force", re.IGNORECASE)
+
+
+def test_the_runtime_says_no_word_of_a_program_on_it() -> None:
+    sources = sorted(Path(str(tesseract.__file__)).parent.glob("*.py"))
+    assert sources
+    assert {path.name: found[0] for path in sources if (found := WORDS_OF_PROGRAMS.search(path.read_text()))} == {}
 
 
 def test_the_public_names_are_exactly_these() -> None:

@@ -65,7 +65,7 @@ class Retuning:
         if known[desired.revision] not in ("done", "refused"):
             return desired.params
         newest = max(runs, key=lambda each: each.revision)
-        told = f"r{desired.revision} of state/desired.json is not in force; what is changed is r{newest.revision}"
+        told = f"what state/desired.json asks for is not in force; what is changed is r{newest.revision}"
         err.print(Text(told))
         return newest.overrides
 
@@ -92,7 +92,7 @@ class Retuning:
         try:
             answer = wait_for_answer(
                 self._folder,
-                _id(asked),
+                asked.name,
                 stands=self._revisions.path,
                 wait_s=self._wait_s,
                 is_quiet=self._json,
@@ -109,13 +109,9 @@ class Retuning:
 
     def _say(self, desired: Desired, state: str, text: str) -> None:
         if self._json:
-            print_json({"id": _id(desired), "state": state, "text": text, "answered_at": None})
+            print_json({"id": desired.name, "state": state, "text": text, "answered_at": None})
         else:
             out.print(Text(text))
-
-
-def _id(desired: Desired) -> str:
-    return f"desired-r{desired.revision}"
 
 
 def _is_in_force(desired: Desired, runs: Sequence[Runs]) -> bool:

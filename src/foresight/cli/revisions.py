@@ -65,9 +65,9 @@ class Revisions:
         """Every revision by its number, with the newest that is known of each, also of one that nobody wrote down."""
         found = {revision.revision: self._answered(revision) for revision in self._written()}
         desired = self.desired()
-        known = found.get(desired.revision)
-        if known is None or known.params != desired.params:
-            found[desired.revision] = self._answered(self._found(desired))
+        theirs = self._by_others(desired, found.get(desired.revision))
+        if theirs is not None:
+            found[desired.revision] = theirs
         return [found[number] for number in sorted(found)]
 
     def next_number(self) -> int:
@@ -81,7 +81,7 @@ class Revisions:
         """Asks for `desired`, and keeps what was asked for before. Raises OSError; the old document then stands."""
         before = self.desired()
         known = {revision.revision: revision for revision in self._written()}.get(before.revision)
-        if known is None or known.params != before.params:
+        if self._by_others(before, known) is not None:
             self._keep(self._found(before))
         self._keep(_revision(desired, state))
         write_atomic(self.path, encode(desired))
@@ -113,6 +113,13 @@ class Revisions:
     def note(self, desired: Desired, state: str, text: str = "") -> None:
         """Writes down what became of a revision."""
         self._keep(_revision(desired, state, text))
+
+    def _by_others(self, desired: Desired, known: Revision | None) -> Revision | None:
+        """What somebody else wrote to the document, unless it was refused the number that `known` has."""
+        if known is not None and known.params == desired.params:
+            return None
+        theirs = self._answered(self._found(desired))
+        return None if known is not None and theirs.state == "refused" else theirs
 
     def _found(self, desired: Desired) -> Revision:
         at_ns = self.path.stat().st_mtime_ns if self.path.exists() else 0

@@ -40,13 +40,14 @@ class ParamDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 class ParamsShown(msgspec.Struct, frozen=True, kw_only=True):
     """What is in force, or with `running` false what the next start takes. `asked` is the revision that
-    state/desired.json asks for; `dormant` are overrides that the release has no parameter for, and `problems` those
-    that do not fit."""
+    state/desired.json asks for, and `clashes` whether other values are in force under that number; `dormant` are
+    overrides that the release has no parameter for, and `problems` those that do not fit."""
 
     running: bool
     release: str
     revision: int
     asked: int
+    clashes: bool
     params: list[ParamDocument]
     dormant: dict[str, object]
     problems: list[str]
@@ -99,6 +100,7 @@ def get(context: typer.Context, name: NameArgument = None, bot: BotOption = None
         release=" and ".join(dict.fromkeys(each.name for each in runs)),
         revision=max(each.revision for each in runs),
         asked=desired.revision,
+        clashes=any(each.revision == desired.revision and each.overrides != desired.params for each in runs),
         params=[param for each in tunings for param in _documents(each, overrides, name)],
         dormant={key: overrides[key] for key in sorted(dormant)},
         problems=[problem for each in tunings for problem in each.problems],
@@ -149,6 +151,8 @@ def _show_params(shown: ParamsShown) -> None:
         _say(f"does not fit: {problem}", "red")
     if shown.asked != shown.revision:
         _say(f"state/desired.json asks for r{shown.asked}, which is not in force", "yellow")
+    elif shown.clashes:
+        _say(f"state/desired.json has other values under r{shown.asked}, which are not in force", "yellow")
 
 
 def set_(

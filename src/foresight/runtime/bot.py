@@ -22,7 +22,7 @@ from foresight.errors import BotBusy
 from foresight.events import Command, Decided, Event, JournalChecked, Raised
 from foresight.ledger.projection import Projection
 from foresight.runtime.clock import Clock, wall_ns
-from foresight.runtime.desired import Desired, read_desired
+from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
     Context,
     iso,
@@ -95,10 +95,12 @@ class Bot:
         self._told: str | None = None
         self._asked: dict[str, None] = {}
         self._params_asked = ""
+        self._refused_number = ""
         with contextlib.ExitStack() as stack:
             stack.enter_context(_lock(self.folder))
             self.inbox = Inbox(self.folder)
-            self._desired = read_desired(self.folder.state / "desired.json")
+            self._desired = self.inbox.start()
+            self._numbers = Numbers(self._desired)
             self.run = _new_run(self.folder, source.origin)
             self.engine = Engine(config.settings(source.origin), source.start_ns)
             self.sink = RunSink(self.folder, self.run)
@@ -214,8 +216,9 @@ class Bot:
 
     def obey(self, found: Found) -> None:
         """Carries out what one look at the operator's files has found."""
-        if found.desired_problem is not None:
-            self._warn_once(found.desired_problem)
+        for told in (found.desired_problem, found.requests_problem, *(problem for _, problem in found.bad)):
+            if told is not None:
+                self.warn(told)
         if found.desired is not None:
             self._desire(found.desired)
         for name, problem in found.bad:
@@ -224,12 +227,20 @@ class Bot:
             self._request(request.request())
 
     def _desire(self, desired: Desired) -> None:
-        before, self._desired = self._desired, desired
         self._halt_or_resume(desired)
+        problem = self._numbers.problem_with(desired)
+        if problem is not None:
+            self._refuse_number(desired, problem)
+            return
+        if desired.name == self._refused_number:
+            self._write_answer(desired.name, "done", f"r{desired.revision} is what it has been again; nothing was done")
+        self._refused_number = ""
+        before, self._desired = self._desired, desired
         if (desired.params, desired.revision) == (before.params, before.revision) or self._is_in_force(desired):
             return
+        self._numbers.asked(desired)
         request = Request(
-            id=f"desired-r{desired.revision}",
+            id=desired.name,
             action="params",
             author=desired.author,
             overrides=desired.params,
@@ -238,6 +249,12 @@ class Bot:
         self._asked.pop(request.id, None)  # a document that goes back to an earlier revision means it
         self._params_asked = request.id
         self._request(request)
+
+    def _refuse_number(self, desired: Desired, problem: str) -> None:
+        """The parameters of before stay what is desired; a request that is on its way under the number goes on."""
+        self._refused_number = desired.name
+        text = self.live.refuse(f"parameters r{desired.revision}", problem)
+        self._write_answer(desired.name, "refused", text)
 
     def _is_in_force(self, desired: Desired) -> bool:
         """Whether nothing is on its way and what runs is what is desired: a refused document was put back."""
@@ -265,6 +282,7 @@ class Bot:
             self._answer(request.id, False, str(error))
 
     def _answer(self, request: str, is_done: bool, text: str) -> None:
+        self._numbers.answered(request, is_done=is_done)
         if request == self._params_asked:
             self._params_asked = ""
         if request in self._asked or not request.startswith(("watch-", "start")):

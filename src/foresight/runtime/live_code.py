@@ -34,6 +34,8 @@ from tesseract import (
 RESIDENT = ("foresight", "tesseract")
 MEBIBYTE = 1024 * 1024
 MINUTE_NS = 60 * 1_000_000_000
+FORCING = "`foresight deploy --force` deploys it all the same"
+"""What to do about content that is barred."""
 
 
 class DeployDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,13 @@ class LiveCode:
         """A tripwire of the engine; a release that is not on probation any more stays."""
         self.runtime.trip(release, text)
 
+    def refuse(self, what: str, why: str) -> str:
+        """Tells that something is refused before it is asked of the runtime, and returns the sentence."""
+        text = f"{what} refused: {why}; {self.runtime.seam.running()} is still running"
+        self._last_refusal = text
+        self._on_engine_event(DeployRefused(self._now_ns(), what, text))
+        return text
+
     def document(self) -> DeployDocument:
         """What to say of the live code now; `live` is `nothing` before a release is."""
         seam, waiting = self.runtime.seam, self.runtime.waiting
@@ -178,10 +187,12 @@ class LiveCode:
                 self._warn(text)
 
     def _not_done(self, event: NotDone, at_ns: int) -> None:
+        is_barred = event.is_refused and event.release and event.step == "snapshot"
+        text = f"{event.text}; {FORCING}" if is_barred else event.text
         if event.is_refused:
-            self._last_refusal = event.text
-            self._on_engine_event(DeployRefused(at_ns, event.release, event.text))
-        self._on_answer(event.request, not event.is_refused, event.text)
+            self._last_refusal = text
+            self._on_engine_event(DeployRefused(at_ns, event.release, text))
+        self._on_answer(event.request, not event.is_refused, text)
 
     def _say(self, request: str, text: str) -> None:
         self._last = text

@@ -4,25 +4,31 @@ A desired document says how things should be; a request asks for one thing to be
 times a second. Every request is answered in `state/observed/requests/<id>.json`, at first with `accepted`, at last with
 `done` or `refused` and the sentence; then its own file goes. Requests from before the start are refused: nobody knows
 whether they are still meant.
+
+Whatever lies there instead of a plain file (a pipe, a folder, a device) is told once, and holds up nothing.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from foresight.bot_folder import BotFolder
 from foresight.errors import DesiredRefused
-from foresight.runtime.desired import Desired, read_desired
-from foresight.runtime.state_files import encode, write_atomic
+from foresight.runtime.desired import Desired, content_of, desired_of
+from foresight.runtime.state_files import encode, read_plain, write_atomic
 from tesseract import Host, Request
 
 REQUEST_BYTES_MAX = 64 * 1024
 ANSWERS_MAX = 200
+LOOKS_A_SECOND = 10
 TORN_S = 1.0
-"""A document that cannot be read may still be on its way; after so long it is what it is."""
+"""A document that cannot be read, or that is gone, may be in an editor's hands; after so long it is what it is."""
+SHADOW_S_MAX = 366 * 86_400
+"""No shadow is meant to last longer, and no clock counts so far that it could."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -38,7 +44,7 @@ class RequestDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     where: str = ""
     note: str = ""
     canary: tuple[str, ...] = ()
-    shadow_s: float = 0
+    shadow_s: Annotated[float, msgspec.Meta(ge=0, le=SHADOW_S_MAX)] = 0
     force: bool = False
 
     def request(self) -> Request:
@@ -103,12 +109,14 @@ def params_document(hosts: Mapping[str, Host], written_at: str) -> ParamsDocumen
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What one look at the files gave: a desired document when it changed, or why it is refused, and new requests."""
+    """What one look at the files gave: a desired document when it changed, or why it is refused, and new requests. What
+    is wrong is told once while it stays so: `bad` requests by their name, `requests_problem` of their folder."""
 
     desired: Desired | None
     desired_problem: str | None
     requests: tuple[RequestDocument, ...]
     bad: tuple[tuple[str, str], ...]
+    requests_problem: str | None = None
 
 
 class Inbox:
@@ -116,68 +124,70 @@ class Inbox:
 
     def __init__(self, folder: BotFolder) -> None:
         self._folder = folder
+        self._path = folder.state / "desired.json"
         self._desired: bytes | None = None
-        self._torn: dict[str, int] = {}
-        self._looks = 0
+        self._unclear: dict[str, int] = {}
+        """What is unclear at this look, and at how many looks in a row before it."""
+        self._unclear_before: dict[str, int] = {}
+
+    def start(self) -> Desired:
+        """What is desired at the start; from then on `look` tells what changes. Raises DesiredRefused."""
+        self._desired = content_of(self._path)
+        return desired_of(self._path, self._desired)
 
     def old_requests(self) -> list[str]:
         """The ids of requests from before the start."""
-        return [path.stem for path in self._paths()]
+        return [path.stem for path in self._paths()[0]]
 
     def look(self) -> Found:
         """What is new since the last look."""
-        self._looks += 1
+        self._unclear_before, self._unclear = self._unclear, {}
         desired, problem = self._new_desired()
         requests, bad = [], []
-        paths = self._paths()
-        self._torn = {path.name: self._torn[path.name] for path in paths if path.name in self._torn}
+        paths, requests_problem = self._paths()
         for path in paths:
             try:
                 requests.append(_read(path))
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, msgspec.MsgspecError) as error:
-                if self._is_settled(path):
+                if self._has_lasted(path.name):
                     bad.append((path.stem, f"{path.name} is refused: {error}"))
-        return Found(desired, problem, tuple(requests), tuple(bad))
+        return Found(desired, problem, tuple(requests), tuple(bad), requests_problem)
 
     def _new_desired(self) -> tuple[Desired | None, str | None]:
-        path = self._folder.state / "desired.json"
         try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            content = b""
-        except OSError as error:
-            return None, f"{path} is refused: {error}; what was in force stays so"
-        if content == self._desired:
-            return None, None
-        try:
-            desired = read_desired(path)
+            content = content_of(self._path)
+            if content == self._desired:
+                return None, None
+            desired = desired_of(self._path, content)
         except DesiredRefused as error:
-            return None, str(error)
+            return None, f"{error}; what was in force stays so" if self._has_lasted("desired: refused") else None
+        if content is None and not self._has_lasted("desired: gone"):
+            return None, None
         self._desired = content
         return desired, None
 
-    def _is_settled(self, path: Path) -> bool:
-        """Whether a document that cannot be read has been there for a while."""
-        first = self._torn.setdefault(path.name, self._looks)
-        return self._looks - first >= TORN_S * 10
+    def _has_lasted(self, what: str) -> bool:
+        """Whether something has been unclear for TORN_S; yes once, and again only after it has been clear."""
+        looks = self._unclear[what] = self._unclear_before.get(what, -1) + 1
+        return looks == round(TORN_S * LOOKS_A_SECOND)
 
-    def _paths(self) -> list[Path]:
-        """The requests. A name that no screen and no document can say is nobody's."""
+    def _paths(self) -> tuple[list[Path], str | None]:
+        """The requests, or why they cannot be looked at. A name that no screen and no document can say is nobody's."""
+        home = self._folder.requests
         try:
-            found = [path for path in self._folder.requests.iterdir() if path.suffix == ".json"]
-        except OSError:
-            return []
-        return sorted(path for path in found if path.name[0] != "." and path.name.isprintable())
+            found = [path for path in home.iterdir() if path.suffix == ".json"]
+        except FileNotFoundError:
+            return [], None
+        except OSError as error:
+            problem = f"{home} cannot be read: {error}; no request is heard until it is a folder that can be"
+            return [], problem if self._has_lasted("requests/") else None
+        return sorted(path for path in found if path.name[0] != "." and path.name.isprintable()), None
 
 
 def _read(path: Path) -> RequestDocument:
-    with path.open("rb") as file:
-        content = file.read(REQUEST_BYTES_MAX + 1)
-    if len(content) > REQUEST_BYTES_MAX:
-        raise ValueError(f"it is longer than {REQUEST_BYTES_MAX} bytes")
-    document = msgspec.json.decode(content, type=RequestDocument)
+    document = msgspec.json.decode(read_plain(path, REQUEST_BYTES_MAX), type=RequestDocument)
     if document.id != path.stem or not _ID.fullmatch(document.id):
         raise ValueError("its id must be its file's name, of letters, digits, dashes and underscores")
     return document
@@ -189,11 +199,12 @@ def answer(folder: BotFolder, document: AnswerDocument) -> None:
     home.mkdir(parents=True, exist_ok=True)
     write_atomic(home / f"{document.id}.json", encode(document))
     if document.state != "accepted":
-        (folder.requests / f"{document.id}.json").unlink(missing_ok=True)
+        with contextlib.suppress(IsADirectoryError):  # a folder is left to who made it
+            (folder.requests / f"{document.id}.json").unlink(missing_ok=True)
         _prune(home)
 
 
 def _prune(home: Path) -> None:
-    answers = sorted(home.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in answers[:-ANSWERS_MAX]:
+    answers = [path for path in home.glob("*.json") if path.is_file()]
+    for path in sorted(answers, key=lambda path: path.stat().st_mtime_ns)[:-ANSWERS_MAX]:
         path.unlink(missing_ok=True)

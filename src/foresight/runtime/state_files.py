@@ -1,9 +1,42 @@
-"""State files: JSON documents that anyone can read with `cat`. Written whole or not at all."""
+"""State files: JSON documents that anyone can read with `cat`. Written whole or not at all,
+read without waiting."""
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import msgspec
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def read_plain(path: Path, bytes_max: int) -> bytes:
+    """The content of a plain file, or of the one that a link leads to. Raises OSError for anything else, and for a
+    longer one; it never waits for a writer, as opening a pipe does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # what the kernel says of a socket
+            raise OSError(f"it is {_KINDS[stat.S_IFSOCK]} and no plain file") from None
+        raise
+    try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind != stat.S_IFREG:
+            raise OSError(f"it is {_KINDS.get(kind, 'something else')} and no plain file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(bytes_max + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > bytes_max:
+        raise OSError(f"it is longer than {bytes_max} bytes")
+    return content
 
 
 def write_atomic(path: Path, content: bytes) -> None:
