@@ -9,7 +9,7 @@ on what is live now; a deploy that was being prepared for what has been rolled b
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tesseract.calls import Answer
+from tesseract.calls import Answer, Fault
 from tesseract.candidate import Candidate
 from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, WentBack, WentLive
 from tesseract.errors import RequestRefused
@@ -30,7 +30,8 @@ from tesseract.orders import (
     Waiting,
 )
 from tesseract.release import Release
-from tesseract.seam import BEHIND_MAX, Input, RolledBack, Seam
+from tesseract.routes import Input
+from tesseract.seam import BEHIND_MAX, RolledBack, Seam
 from tesseract.shadow import OnShadow, Shadow
 
 CATCH_UP_MAX = 100_000
@@ -55,8 +56,12 @@ class Deployer:
         self._going: Candidate | None = None
         self._queue: list[Taken] = []
         self._kept: set[int] = set()
+        self._failed_at: dict[int, str] = {}
+        """What releases said that failed before they were kept, without a standby."""
         seam.on_rolled_back = self._rolled_back
         seam.on_clean = self._clean
+        seam.on_standby_lost = self._standby_lost
+        seam.on_fault = self._failed
         seam.on_settled = self._settled
         link.on_news = self._heard
         self._tell_live()
@@ -322,8 +327,13 @@ class Deployer:
         """A release that was replaced before it was kept has not proved itself. One that still answers, for another
         strategy or with other parameters, may."""
         running = {number for number, _ in self._what_runs().values()}
-        numbers = [release.number for release in replaced if release.number not in running]
-        return [Moved(number, "superseded", "replaced before it was kept") for number in numbers]
+        gone = [release.number for release in replaced if release.number not in running]
+        return [
+            Moved(number, "rolled back", self._failed_at[number])
+            if number in self._failed_at
+            else Moved(number, "superseded", "replaced before it was kept")
+            for number in gone
+        ]
 
     def _begin_shadow(self, going: Candidate) -> None:
         """From now on the candidate is asked what the live release is asked; a shadow before it makes room."""
@@ -362,6 +372,20 @@ class Deployer:
             self._on_event(Notice(f"{name} has passed its probation as a canary; `keep` puts it everywhere"))
         elif self.seam.has_standby(host) or not self._is_kept(host):
             self._keep(host, "", "probation")
+
+    def _standby_lost(self, live: Host, standby: Host, why: str) -> None:
+        lost, name = standby.spec.release.name, live.spec.release.name
+        self._on_event(Notice(f"{lost} stands by no more: {why}; {name} goes on without a standby"))
+
+    def _failed(self, host: Host, key: str, fault: Fault) -> None:
+        """A release that nothing stands by for, and that has not been kept, gives way to the one that was kept last."""
+        release = host.spec.release
+        if release.number in self._failed_at or self._is_kept(host) or self.seam.has_standby(host):
+            return
+        self._failed_at[release.number] = f"{key}: {fault.line}"
+        what = f"{release.name} failed before it was kept, and nothing stands by for it"
+        self._on_event(Notice(f"{what}: {key}: {fault.line}; the release that was kept last is put back"))
+        self.take(Take(request=f"instead-of-{release.name}", what="kept", author="probation", is_forced=True))
 
     def _keep(self, host: Host, request: str, by: str) -> None:
         release, revision = host.spec.release, host.spec.revision

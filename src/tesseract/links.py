@@ -28,7 +28,7 @@ from tesseract.staged_process import start_zygote
 from tesseract.stager import Begin
 from tesseract.wire import decoder
 from tesseract.workshop import Workshop
-from tesseract.zygote import Attach, Ended, Fork
+from tesseract.zygote import Attach, Ended, Fork, NotForked
 from tesseract.zygote import News as ZygoteNews
 
 RESTARTS_MAX = 20
@@ -111,10 +111,10 @@ class ProcessLink:
         news = self._zygote_news.decode(body)
         if isinstance(news, Ended):
             return
-        sock, pidfd, output = self._zygote.take_files(3)
+        reached = None if isinstance(news, NotForked) else Descriptors(*self._zygote.take_files(3))
         told = self._forks.pop(news.number, None)
         if told is not None:
-            told(Descriptors(sock, pidfd, output))
+            told(reached)
 
     def _zygote_ended(self) -> None:
         """Its hosts end with it; they ask for new processes, and get them of a new zygote."""

@@ -39,7 +39,8 @@ class Running(msgspec.Struct, frozen=True):
 
 class Take(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Prepare a release. `what` is `tree` (the live folder, or the one at `where`), `commit` (a revision of the
-    repository), `release` (a number or name of one in the store) or `params` (what runs, with other parameters).
+    repository), `release` (a number or name of one in the store), `kept` (the one that was kept last) or `params` (what
+    runs, with other parameters).
     `request` comes back with everything that is said about it. Without `overrides` the parameters stay what they are.
     """
 

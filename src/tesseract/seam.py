@@ -7,11 +7,11 @@ The theory of a change. A commit replaces the entry of a key in one table, betwe
 by two releases. While the new release is on probation, the one that it replaced is its standby: every request goes to
 both, each with its own state. When the live one fails, the table goes back, and the standby's answer to the very same
 request is the outcome. Calls of one key are answered one after the other, so there is always one current state. The
-standby keeps step: it is asked once nobody waits for a live release, so that an outcome never waits for it; but the
-key's next call does, because it needs that state.
+standby follows behind: it is asked once nobody waits for a live release, and no live call ever waits for it, because
+what was replaced may be what hangs. One that falls too far behind, or does not answer, stands by no more.
 """
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
@@ -21,12 +21,17 @@ from tesseract.calls import Answer, Fault
 from tesseract.contract import Contract
 from tesseract.host import Host
 from tesseract.release import Release
+from tesseract.routes import Asked, Input, Route
 from tesseract.shadow import Shadow, ShadowInput
 from tesseract.tape import Tape
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 WAITING_MAX = 64
 """Calls of one key that may wait for the one before; a fold that falls so far behind will not catch up."""
+STANDBY_BEHIND_MAX = 64
+"""Calls of one key that a standby may have still to answer."""
+STANDBY_FAILS_MAX = 3
+"""Calls in a row that a standby may overrun or be lost in."""
 BEHIND_MAX = 20_000
 """Inputs that are kept while a candidate is staged."""
 
@@ -40,15 +45,6 @@ class Outcome(msgspec.Struct, Generic[Value], frozen=True):
     value: Value | None
     fault: Fault | None
     took_ns: int
-
-
-class Input(msgspec.Struct, frozen=True):
-    """One input of a key, as a candidate that is staged meanwhile must still take it."""
-
-    number: int
-    key: str
-    given: object
-    encoded: bytes
 
 
 class RolledBack(msgspec.Struct, frozen=True):
@@ -65,47 +61,6 @@ class RolledBack(msgspec.Struct, frozen=True):
 
 
 Deliver = Callable[[Outcome[Value]], None]
-
-
-class _Asked(msgspec.Struct, eq=False):
-    """A call that waits for its answer, from one release or from two. The standby is asked with `standby_state`."""
-
-    input: Input
-    at_ns: int
-    deliver: Callable[..., None]
-    live: Host
-    standby: Host | None
-    standby_state: bytes = b""
-    is_overruled: bool = False
-
-
-class Route(msgspec.Struct):
-    """One key's entry in the table. `rounds` counts answers of the live release since its commit."""
-
-    live: Host
-    state: bytes
-    standby: Host | None = None
-    standby_state: bytes = b""
-    rounds: int = 0
-    asked: _Asked | None = None
-    lagging: _Asked | None = None
-    """The call that the standby has still to answer; also one whose outcome is known, and also after a rollback."""
-    waiting: deque[tuple[Input, int, Callable[..., None]]] = msgspec.field(default_factory=deque)
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the next call may begin."""
-        return self.asked is None and self.lagging is None
-
-    @property
-    def is_called(self) -> bool:
-        """Whether a call waits for its answer, or for its turn."""
-        return self.asked is not None or bool(self.waiting) or self.is_behind
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether the release that was put back has still to answer a call that its successor answered."""
-        return self.lagging is not None and self.lagging is not self.asked and self.lagging.standby is self.live
 
 
 class Seam(Generic[Value]):
@@ -130,6 +85,8 @@ class Seam(Generic[Value]):
         self.routes: dict[str, Route] = {}
         self.strategies: dict[str, Host] = {} if host is None else {"": host}
         self.on_rolled_back: Callable[[RolledBack], None] = lambda _event: None
+        self.on_standby_lost: Callable[[Host, Host, str], None] = lambda _live, _standby, _why: None
+        self.on_fault: Callable[[Host, str, Fault], None] = lambda _live, _key, _fault: None
         self.on_clean: Callable[[Host], None] = lambda _host: None
         self.on_settled: Callable[[], None] = lambda: None
         self.tape_ns = 0
@@ -141,8 +98,10 @@ class Seam(Generic[Value]):
         self._before: dict[str, Host] = {}
         self._awaited = 0
         """Calls that a live release has to answer."""
-        self._unasked: dict[str, tuple[Route, _Asked]] = {}
-        """By key, the call that a standby has still to be asked."""
+        self._silent: Counter[int] = Counter()
+        """How often in a row each standby, by its id, has not answered."""
+        self._unasked: dict[str, Route] = {}
+        """By key, where a standby's turn is put off."""
         self._encoder = msgspec.msgpack.Encoder()
         self._number = 0
         self.has_lost_inputs = False
@@ -167,10 +126,10 @@ class Seam(Generic[Value]):
             self._ask(route, taken, at_ns, deliver)
         elif len(route.waiting) < WAITING_MAX:
             route.waiting.append((taken, at_ns, deliver))
-            self._next(route)
         else:
             fault = Fault("overran", f"{WAITING_MAX} calls of {key} wait already")
             deliver(_outcome(route.live, None, fault, 0))
+        self._tell_shadow(taken, at_ns)
 
     def call(self, key: str, given: object, *, at_ns: int = 0) -> Outcome[Value]:
         """As `submit`, for hosts that answer at once: those inside this process."""
@@ -218,39 +177,57 @@ class Seam(Generic[Value]):
             self._since.append(taken)
         else:
             self.has_lost_inputs = self._since is not None
-        if self.shadow is not None:
-            seen, seen_encoded = self.shadow_sees(key, given, encoded)
-            self.shadow.take(key, self.strategy_of(key), ShadowInput(seen, seen_encoded, at_ns))
         return taken
+
+    def _tell_shadow(self, taken: Input, at_ns: int) -> None:
+        """After the live release was asked, which somebody waits for."""
+        if self.shadow is not None:
+            given, encoded = self.shadow_sees(taken.key, taken.given, taken.encoded)
+            self.shadow.take(taken.key, self.strategy_of(taken.key), ShadowInput(given, encoded, at_ns))
 
     # One call
 
     def _ask(self, route: Route, taken: Input, at_ns: int, deliver: Deliver[Value]) -> None:
-        asked = _Asked(taken, at_ns, deliver, route.live, route.standby, route.standby_state)
+        asked = Asked(taken, at_ns, deliver, route.live, route.standby)
         route.asked = asked
         self._awaited += 1
         if route.standby is not None:
-            route.lagging = asked
-            self._unasked[taken.key] = route, asked
+            self._put_behind(route, asked)
         route.live.submit(taken.given, taken.encoded, route.state, lambda answer: self._live_said(route, asked, answer))
 
-    def _ask_standby(self, route: Route, asked: _Asked) -> None:
-        """Unless it has been asked already, or is no standby any more."""
-        waits = self._unasked.get(asked.input.key)
-        if waits is None or waits[1] is not asked:
+    def _put_behind(self, route: Route, asked: Asked) -> None:
+        """A standby is asked what the live release has answered; once the key's next call has come, that is not put off
+        any longer."""
+        if len(route.backlog) >= STANDBY_BEHIND_MAX:
+            self._give_up_standby(route, f"it has fallen {STANDBY_BEHIND_MAX} calls behind")
+            asked.standby = None
             return
-        del self._unasked[asked.input.key]
-        if route.lagging is not asked or asked.standby is None:
+        self._ask_standby(route)
+        route.backlog.append(asked)
+        self._unasked[asked.input.key] = route
+
+    def _ask_standby(self, route: Route) -> None:
+        """The oldest call that it has still to answer, unless it is at it, or the live release is."""
+        asked = route.backlog[0] if route.backlog else None
+        if asked is None or asked.is_standby_asked or (asked is route.asked and not asked.is_overruled):
             return
-        taken, state = asked.input, asked.standby_state
+        assert asked.standby is not None, "what is behind is a standby"
+        asked.is_standby_asked = True
+        taken, state = asked.input, route.state if route.is_behind else route.standby_state
         asked.standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
 
     def _ask_standbys(self) -> None:
         """Once nobody waits for a live release: a standby must not take the processor from it."""
         while self._unasked and not self._awaited:
-            self._ask_standby(*next(iter(self._unasked.values())))
+            self._ask_standby(self._unasked.pop(next(iter(self._unasked))))
 
-    def _live_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
+    def _give_up_standby(self, route: Route, why: str) -> None:
+        host, standby = route.live, route.standby
+        assert standby is not None, "it was one until now"
+        self.keep(host)
+        self.on_standby_lost(host, standby, why)
+
+    def _live_said(self, route: Route, asked: Asked, answer: Answer) -> None:
         if asked.is_overruled or route.asked is not asked:
             return
         if answer.value is not None and answer.state is not None:
@@ -264,20 +241,35 @@ class Seam(Generic[Value]):
             self._settle(route, asked, answer)
         self._ask_standbys()
 
-    def _standby_said(self, route: Route, asked: _Asked, answer: Answer) -> None:
-        if route.lagging is not asked:
+    def _standby_said(self, route: Route, asked: Asked, answer: Answer) -> None:
+        if not route.backlog or route.backlog[0] is not asked:
             return
-        was_behind, route.lagging = route.is_behind, None
+        was_behind = route.is_behind
+        route.backlog.popleft()
         if asked.is_overruled:
             self._settle(route, asked, answer)
-        elif was_behind:
+            return
+        if was_behind:
             route.state = answer.state or route.state
             self.on_settled()
-        elif route.standby is asked.standby:
+        else:
             route.standby_state = answer.state or route.standby_state
+            self._count_failure(route, answer.fault)
+        self._ask_standby(route)
         self._next(route)
 
-    def _settle(self, route: Route, asked: _Asked, answer: Answer) -> None:
+    def _count_failure(self, route: Route, fault: Fault | None) -> None:
+        """An exception of a standby is its answer; one that hangs or dies has none, and would have none when it is put
+        back."""
+        standby = id(route.standby)
+        if fault is None or fault.kind not in ("overran", "lost"):
+            del self._silent[standby]
+            return
+        self._silent[standby] += 1
+        if self._silent[standby] >= STANDBY_FAILS_MAX:
+            self._give_up_standby(route, f"it did not answer {STANDBY_FAILS_MAX} times in a row: {fault.line}")
+
+    def _settle(self, route: Route, asked: Asked, answer: Answer) -> None:
         """The outcome is decided: the state moves, the tape learns of it, the caller is told, the next call begins."""
         if route.asked is not asked:
             return
@@ -291,14 +283,12 @@ class Seam(Generic[Value]):
         asked.deliver(_outcome(host, answer.value, answer.fault, answer.took_ns))
         self.on_settled()
         self._next(route)
+        if answer.fault is not None:
+            self.on_fault(host, asked.input.key, answer.fault)
 
     def _next(self, route: Route) -> None:
-        if not route.waiting:
-            return
-        if route.is_free:
+        if route.is_free and route.waiting:
             self._ask(route, *route.waiting.popleft())
-        elif route.asked is None and route.lagging is not None:
-            self._ask_standby(route, route.lagging)
 
     def _is_clean(self, host: Host) -> bool:
         """Whether each key that `host` was asked about has had all its rounds."""
@@ -313,8 +303,8 @@ class Seam(Generic[Value]):
         since: list[Input] = []
         for route in self.routes.values():
             if not route.is_free:
-                asked = route.lagging if route.is_behind else route.asked
-                since += [] if asked is None else [asked.input]
+                behind = [asked.input for asked in route.backlog] if route.is_behind else []
+                since += behind or ([] if route.asked is None else [route.asked.input])
                 since += [taken for taken, _, _ in route.waiting]
         since.sort(key=lambda taken: taken.number)
         self._since, self.has_lost_inputs = since, False
@@ -358,6 +348,7 @@ class Seam(Generic[Value]):
         becomes its standby. A key that a host of this release answers already, as a canary, and that has no entry in
         `states` stays as it is. Nothing here can fail."""
         self._open[id(host)] = host
+        self._silent.clear()
         chosen = list(keys)
         if not chosen:
             if strategy in self.strategies:
@@ -369,14 +360,16 @@ class Seam(Generic[Value]):
             if route is not None and (key in states or not _same(route.live, host)):
                 route.standby, route.standby_state = route.live, route.state
                 route.live, route.state = host, states.get(key, host.loaded.first_state)
-                route.lagging, route.rounds = None, 0
+                route.rounds = 0
+                route.backlog.clear()
         self._sweep()
 
     def keep(self, host: Host) -> None:
         """Ends a probation: the standbys of this release are not needed any more."""
         for route in self.routes.values():
             if _same(route.live, host) and route.standby is not None:
-                route.standby, route.standby_state, route.lagging = None, b"", None
+                route.standby, route.standby_state = None, b""
+                route.backlog.clear()
         for strategy in [name for name, live in self.strategies.items() if _same(live, host)]:
             self._before.pop(strategy, None)
         self._sweep()
@@ -394,7 +387,7 @@ class Seam(Generic[Value]):
         self._roll_back(host, "", text, text)
 
     def _roll_back(self, failed: Host, key: str, text: str, line: str) -> None:
-        behind = []
+        behind: list[Route] = []
         back_to: Host | None = None
         for route in self.routes.values():
             if _same(route.live, failed) and route.standby is not None:
@@ -404,16 +397,15 @@ class Seam(Generic[Value]):
                 if route.asked is not None and route.asked.standby is not None:
                     route.asked.is_overruled = True
                     self._awaited -= 1
-                if route.lagging is not None:
-                    behind.append((route, route.lagging))
+                behind.append(route)
         for strategy, live in list(self.strategies.items()):
             if _same(live, failed) and strategy in self._before:
                 back_to = self.strategies[strategy] = self._before.pop(strategy)
         assert back_to is not None
         self.on_rolled_back(_rolled_back(failed, back_to, key, text, line))
         self._sweep()
-        for route, asked in behind:
-            self._ask_standby(route, asked)
+        for route in behind:
+            self._ask_standby(route)
         self._ask_standbys()
 
     def hosts(self) -> list[Host]:

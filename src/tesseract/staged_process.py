@@ -20,7 +20,7 @@ from tesseract.errors import PeerGone, ReleaseRefused
 from tesseract.guest import name_of
 from tesseract.orders import Workplace
 from tesseract.wire import Link
-from tesseract.zygote import Ended, Fork, Forked, News, ending_of
+from tesseract.zygote import Ended, Fork, Forked, News, NotForked, ending_of
 
 ANSWER_S = 10.0
 KILL_AFTER = 1.25
@@ -52,6 +52,8 @@ class ZygoteLink:
             if isinstance(news, Forked) and news.number == self._number:
                 sock, pidfd, output = self._link.take_files(3)
                 return StagedProcess(spec, self, news.pid, socket.socket(fileno=sock), pidfd=pidfd, output=output)
+            if isinstance(news, NotForked) and news.number == self._number:
+                raise ReleaseRefused(name_of(spec), [f"the machine gave no process for it: {news.why}"])
             self._note(news)
 
     def status_of(self, pid: int) -> int | None:

@@ -117,6 +117,8 @@ class Workshop:
         try:
             if take.what == "params":
                 return self._taken_params(take)
+            if take.what == "kept":
+                return self._taken_release(self._newest_kept(), take, 0)
             if take.what == "release":
                 return self._taken_release(self.store.release(_number(take.where)), take, 0)
             if take.what == "commit":
@@ -135,6 +137,12 @@ class Workshop:
         """Of the live tree alone, which is taken again when it changes; a folder that is named is taken once."""
         if take.what == "tree" and not take.where:
             require_apart(Path(self.place.tree), Path(self.place.store))
+
+    def _newest_kept(self) -> Release:
+        kept = self.store.newest_kept()
+        if kept is None:
+            raise ValueError("no release has been kept yet")
+        return self.store.release(kept.number)
 
     def _take_commit(self, take: Take) -> News:
         if not self.place.branch:

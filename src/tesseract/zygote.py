@@ -14,6 +14,7 @@ import faulthandler
 import gc
 import io
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -37,6 +38,10 @@ NICE = 5
 """The program's own loop goes first. At 19 a zygote can starve for a second on two busy cores."""
 READY_AFTER_S = 0.05
 """After an order: the host that it was for is mostly at its work by then, or live."""
+WARM_UP_S = 2
+WARM_UP_BYTES = 256 * 1024 * 1024
+"""What a process may use to get ready, beyond what it has; compiling can need any amount. One that needs more ends."""
+WARM = b"w"
 PR_SET_PDEATHSIG = 1
 SOFTWARE_ERROR = 70
 """An exit code of sysexits.h: what failed was ours, and its traceback is in the host's output."""
@@ -61,6 +66,13 @@ class Forked(msgspec.Struct, frozen=True, tag=True):
     pid: int
 
 
+class NotForked(msgspec.Struct, frozen=True, tag=True):
+    """The machine gave no process for an order."""
+
+    number: int
+    why: str
+
+
 class Ended(msgspec.Struct, frozen=True, tag=True):
     """A host has ended; `status` is as `os.waitpid` gives it."""
 
@@ -69,7 +81,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 Order = Fork | Attach
-News = Forked | Ended
+News = Forked | NotForked | Ended
 
 
 def die_with_parent() -> None:
@@ -107,6 +119,18 @@ class _Host(NamedTuple):
     sock: socket.socket
     link: Link[Fork]
 
+    def is_warm(self) -> bool:
+        """Whether it has said so. To be asked once."""
+        try:
+            return os.read(self.sock.fileno(), len(WARM)) == WARM
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self.close()
+
     def close(self) -> None:
         """Of the zygote's ends alone."""
         self.link.close()
@@ -128,6 +152,8 @@ class Zygote:
         """A host that waits for its order: forked, warm, and with the newest release compiled, it takes up the next
         release in a third of the time."""
         self._newest: Path | None = None
+        """The release that is compiled ahead; not one that a process has ended over."""
+        self._is_making_ready = True
         self._selector = selectors.DefaultSelector()
         self._wake, wake = socket.socketpair()
         wake.setblocking(False)
@@ -149,7 +175,8 @@ class Zygote:
 
     def _serve_all(self) -> None:
         while True:
-            found = self._selector.select(READY_AFTER_S if self._ready is None else None)
+            is_idle = self._is_making_ready and self._ready is None
+            found = self._selector.select(READY_AFTER_S if is_idle else None)
             if not found:
                 self._make_ready()
             for key, _ in found:
@@ -176,42 +203,59 @@ class Zygote:
             self.attach(socket.socket(fileno=link.take_files(1)[0]))
             return
         tape = link.take_files(len(order.tape))
-        host = self._given(order, tuple(tape))
-        self._newest = order.spec.release.path
-        self._ordered[host.pid] = link
         try:
-            link.send(Forked(order.number, host.pid), (host.sock.fileno(), host.pidfd, host.output))
+            host = self._given(order, tuple(tape))
+        except OSError as error:
+            link.send(NotForked(order.number, str(error)))
+            return
         finally:
             for file in tape:
                 os.close(file)
-            host.close()
+        self._newest, self._is_making_ready = order.spec.release.path, True
+        self._ordered[host.pid] = link
+        with contextlib.closing(host):
+            link.send(Forked(order.number, host.pid), (host.sock.fileno(), host.pidfd, host.output))
 
     def _given(self, order: Fork, tape: tuple[int, ...]) -> "_Host":
-        """A process that has this order: the one that is ready, or else a new one."""
+        """A process that has this order: the one that is ready, or else a new one. Raises OSError."""
         ready, self._ready = self._ready, None
-        if ready is not None:
+        if ready is not None and ready.is_warm():
             try:
                 ready.link.send(order, tape)
             except PeerGone:  # somebody has killed it
                 ready.close()
             else:
                 return ready
+        elif ready is not None:
+            ready.kill()
         host = self._forked(is_early=False)
-        host.link.send(order, tape)
+        try:
+            host.link.send(order, tape)
+        except PeerGone as gone:
+            host.kill()
+            raise OSError(f"the new process has ended: {gone}") from None
         return host
 
     def _make_ready(self) -> None:
-        if self._ready is None:
-            self._ready = self._forked(is_early=True)
+        """Nothing needs it: a machine that has no room for it is asked again after the next order."""
+        try:
+            self._ready = self._ready or self._forked(is_early=True)
+        except OSError:
+            self._is_making_ready = False
 
     def _forked(self, *, is_early: bool) -> "_Host":
-        output = os.memfd_create("output", os.MFD_CLOEXEC)
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            self._become_host(theirs, output, is_early=is_early)
+        """Raises OSError; nothing is left behind then."""
+        with contextlib.ExitStack() as stack:
+            output = os.memfd_create("output", os.MFD_CLOEXEC)
+            stack.callback(os.close, output)
+            ours, theirs = map(stack.enter_context, socket.socketpair())
+            pid = os.fork()
+            if pid == 0:
+                self._become_host(theirs, output, is_early=is_early)
+            pidfd = os.pidfd_open(pid)
+            stack.pop_all()
         theirs.close()
-        return _Host(pid, os.pidfd_open(pid), output, ours, Link(ours, Fork))
+        return _Host(pid, pidfd, output, ours, Link(ours, Fork))
 
     def _become_host(self, sock: socket.socket, output: int, *, is_early: bool) -> NoReturn:
         """What the child does; it never comes back."""
@@ -223,6 +267,7 @@ class Zygote:
             compiled = CompiledSources()
             if is_early:
                 self._warm_up(compiled)
+                os.write(sock.fileno(), WARM)
             orders: Link[Fork] = Link(sock, Fork, send_s=None)
             order = orders.receive(None)
             host_process.run(
@@ -244,10 +289,16 @@ class Zygote:
 
     def _warm_up(self, compiled: CompiledSources) -> None:
         """Looks at everything once, so that this process has its own copies of the pages, and compiles what the next
-        release will mostly be."""
+        release will mostly be. Within limits: what is compiled may be anything."""
         self._baseline.problems()
-        if self._newest is not None:
-            compiled.add_tree(self._newest)
+        if self._newest is None:
+            return
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (_own_bytes() + WARM_UP_BYTES, limits[1]))
+        signal.setitimer(signal.ITIMER_REAL, WARM_UP_S)  # nobody handles it: the kernel ends the process
+        compiled.add_tree(self._newest)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
     def _reap(self) -> None:
         while True:
@@ -259,11 +310,17 @@ class Zygote:
                 return
             if self._ready is not None and self._ready.pid == pid:
                 self._ready.close()
-                self._ready = None
+                self._is_making_ready = self._newest is not None
+                self._ready = self._newest = None
             link = self._ordered.pop(pid, None)
             if link in self._links:
                 with contextlib.suppress(PeerGone):  # its end is seen where it is read
                     link.send(Ended(pid, status))
+
+
+def _own_bytes() -> int:
+    """The address space of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def ending_of(status: int | None) -> str:

@@ -20,9 +20,11 @@ class Bench:
         self.outcomes: list[Outcome[Told]] = []
         self.back: list[RolledBack] = []
         self.clean: list[Host] = []
+        self.lost: list[tuple[Host, Host, str]] = []
         self.settled = 0
         self.seam.on_rolled_back = self.back.append
         self.seam.on_clean = self.clean.append
+        self.seam.on_standby_lost = lambda *lost: self.lost.append(lost)
 
     def ask(self, number: int, key: str = "k") -> None:
         self.seam.submit(key, number, self.outcomes.append)

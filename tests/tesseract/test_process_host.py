@@ -367,11 +367,15 @@ def forks_of(zygote: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()]
 
 
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def ready_of(bench: ProcessBench, *others: int) -> int:
-    """The process that the zygote keeps ready, as soon as there is one."""
+    """The process that the zygote keeps ready, as soon as there is one that waits for its order."""
     end_s = time.monotonic() + 10.0
     while time.monotonic() < end_s:
-        found = [pid for pid in forks_of(bench.process.pid) if pid not in others]
+        found = [pid for pid in forks_of(bench.process.pid) if pid not in others and sleeps(pid)]
         if found:
             return found[0]
         time.sleep(0.01)

@@ -1,7 +1,11 @@
 """What a commit and a keep do to calls on their way and to every key's state, and what a candidate is given."""
 
+import pytest
 from seam_bench import ROUNDS, Bench, on_probation
 from told_hosts import FIRST, PromptHost, ToldHost, taken
+
+from tesseract.calls import FaultKind
+from tesseract.seam import STANDBY_BEHIND_MAX, STANDBY_FAILS_MAX
 
 # Commit
 
@@ -96,28 +100,20 @@ def test_a_standby_is_asked_once_nobody_waits_for_a_live_release() -> None:
     assert [call.given for call in v1.asked] == [2, 3]
 
 
-def test_a_standby_is_asked_at_once_when_the_keys_next_call_waits_for_it() -> None:
+def test_a_standby_is_asked_when_the_keys_next_call_comes_whoever_else_waits() -> None:
     bench, v1, v2 = on_probation()
     bench.ask(3, "other")
     v2.answer()
 
     bench.ask(4)
 
+    assert [call.given for call in v2.asked] == [3, 4]
     assert [call.given for call in v1.asked] == [2]
     v1.answer()
-    assert [call.given for call in v2.asked] == [3, 4]
-
-
-def test_a_call_that_waits_behind_the_live_release_and_its_standby_is_answered_after_both() -> None:
-    bench, v1, v2 = on_probation()
-    bench.ask(3, "other")
-    bench.ask(4)
-
-    v2.answer()
-
-    assert [call.given for call in v1.asked] == [2]
-    v1.answer()
-    assert [call.given for call in v2.asked] == [3, 4]
+    assert not v1.asked, "the live release is at the next one itself"
+    for _ in range(2):
+        v2.answer()
+    assert {call.given: taken(call.state) for call in v1.asked} == {3: [], 4: [("v1", 1), ("v1", 2)]}
 
 
 def test_a_standby_that_was_not_asked_yet_when_the_release_is_replaced_is_never_asked() -> None:
@@ -131,16 +127,36 @@ def test_a_standby_that_was_not_asked_yet_when_the_release_is_replaced_is_never_
     assert [call.given for call in v1.asked] == [3]
 
 
-def test_an_outcome_never_waits_for_the_standby_and_the_next_call_does() -> None:
+def test_no_call_ever_waits_for_the_standby_which_follows_behind() -> None:
     bench, v1, v2 = on_probation()
-    bench.ask(3)
-
+    for number in (3, 4):
+        v2.answer()
+        bench.ask(number)
     v2.answer()
 
-    assert bench.answers()[1:] == [["v2", 2]]
-    assert not v2.asked
-    v1.answer()
-    assert [call.given for call in v2.asked] == [3]
+    assert bench.answers()[1:] == [["v2", 2], ["v2", 3], ["v2", 4]]
+    assert [call.given for call in v1.asked] == [2]
+    for _ in range(3):
+        v1.answer()
+    assert taken(bench.seam.routes["k"].standby_state) == [("v1", 1), ("v1", 2), ("v1", 3), ("v1", 4)]
+
+
+def test_a_standby_that_falls_too_far_behind_stands_by_no_more() -> None:
+    bench, v1, v2 = on_probation()
+    bench.ask(0, "other")
+    for number in range(STANDBY_BEHIND_MAX):
+        v2.answer()
+        bench.ask(number)
+    v2.answer()
+    v2.answer()
+
+    assert bench.lost == [(v2, v1, f"it has fallen {STANDBY_BEHIND_MAX} calls behind")]
+    assert not v1.is_open
+    assert not bench.seam.has_standby(v2)
+    assert len(bench.answers()) == STANDBY_BEHIND_MAX + 3
+    bench.ask(5)
+    v2.fail()
+    assert bench.answers()[-1] == ["v2", "raised"]
 
 
 def test_a_standby_that_fails_keeps_its_state_and_nobody_is_told() -> None:
@@ -154,6 +170,33 @@ def test_a_standby_that_fails_keeps_its_state_and_nobody_is_told() -> None:
     bench.ask(3)
     v2.answer()
     assert taken(v1.asked[0].state) == [("v1", 1)]
+
+
+@pytest.mark.parametrize("kind", ["overran", "lost"])
+def test_a_standby_that_does_not_answer_some_times_in_a_row_stands_by_no_more(kind: FaultKind) -> None:
+    bench, v1, v2 = on_probation()
+    for number in range(STANDBY_FAILS_MAX):
+        v2.answer()
+        v1.fail(text="took longer than 400 ms", kind=kind)
+        bench.ask(number)
+
+    ((live, standby, why),) = bench.lost
+    assert (live, standby) == (v2, v1)
+    assert why == f"it did not answer {STANDBY_FAILS_MAX} times in a row: took longer than 400 ms"
+    assert not v1.is_open
+    v2.answer()
+    assert len(bench.answers()) == STANDBY_FAILS_MAX + 2
+
+
+def test_a_standby_that_raises_or_hangs_now_and_then_stands_by_on() -> None:
+    bench, v1, v2 = on_probation()
+    for number in range(4 * STANDBY_FAILS_MAX):
+        v2.answer()
+        v1.fail(kind="raised" if number % STANDBY_FAILS_MAX == 0 else "overran")
+        bench.ask(number)
+
+    assert bench.lost == []
+    assert v1.is_open
 
 
 # Keep
@@ -170,16 +213,6 @@ def test_a_kept_release_has_no_standby_and_what_it_replaced_is_closed() -> None:
     bench.ask(3)
     v2.fail()
     assert bench.answers()[2:] == [["v2", "raised"]]
-
-
-def test_a_call_that_waited_for_the_standby_goes_on_when_the_release_is_kept() -> None:
-    bench, _, v2 = on_probation()
-    v2.answer()
-    bench.ask(3)
-
-    bench.seam.keep(v2)
-
-    assert [call.given for call in v2.asked] == [3]
 
 
 def test_a_probation_is_clean_after_so_many_answers_of_each_key() -> None:

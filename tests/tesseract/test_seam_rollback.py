@@ -116,6 +116,22 @@ def test_a_standby_that_is_put_back_first_answers_what_its_successor_has_answere
     assert bench.state() == [("v1", 1), ("v1", 2), ("v1", 3)]
 
 
+def test_a_standby_that_is_put_back_first_answers_all_that_it_has_fallen_behind_in() -> None:
+    bench, v1, v2 = on_probation()
+    for number in (3, 4):
+        v2.answer()
+        bench.ask(number)
+
+    v2.fail()
+    bench.ask(5)
+
+    for number in (2, 3, 4, 5):
+        assert [call.given for call in v1.asked] == [number]
+        v1.answer()
+    assert bench.answers() == [["v1", 1], ["v2", 2], ["v2", 3], ["v1", 4], ["v1", 5]]
+    assert bench.state() == [("v1", number) for number in (1, 2, 3, 4, 5)]
+
+
 def test_a_release_without_calls_can_be_taken_back_too() -> None:
     bench = Bench(PromptHost(1))
     v2 = bench.commit(PromptHost(2))

@@ -11,12 +11,13 @@ import msgspec
 from release_trees import Told
 
 from tesseract import Contract, Fault, HostSpec, Loaded, Release
-from tesseract.calls import Answer
+from tesseract.calls import Answer, FaultKind
 from tesseract.host import Deliver
 
 State = list[tuple[str, int]]
 """Who took which input."""
 COUNTED = Contract(entry="decide", given=int, answer=Told, compared=("value",))
+RAISED = "Traceback …\nZeroDivisionError: division by zero"
 FIRST = msgspec.msgpack.encode([])
 
 
@@ -61,9 +62,9 @@ class ToldHost:
         state = msgspec.msgpack.encode([*before, (self.name, call.given)])
         call.deliver(Answer(Told(msgspec.Raw(state), [self.name, call.given]), state, None, 1_000))
 
-    def fail(self, place: int = 0, text: str = "Traceback …\nZeroDivisionError: division by zero") -> None:
+    def fail(self, place: int = 0, text: str = RAISED, kind: FaultKind = "raised") -> None:
         """Answers one of the calls that wait with a fault."""
-        self._taken(place).deliver(Answer(None, None, Fault("raised", text), 1_000))
+        self._taken(place).deliver(Answer(None, None, Fault(kind, text), 1_000))
 
     def _taken(self, place: int) -> Call:
         call = self.asked[place]
