@@ -169,17 +169,16 @@ class LiveCode:
                 self._on_engine_event(self._bound(event, at_ns))
                 for note in event.report.notes:
                     self._warn(f"{event.release.name}: {note}")
-                self._say(event.request, f"{event.release.name} r{event.revision} is live; {event.report.sentence()}")
+                self._say(event.request, event.text)
             case Kept(release=release, revision=revision, by=by):
                 self._on_engine_event(ReleaseKept(at_ns, release.name, revision, by))
-                self._say(event.request, f"{release.name} r{revision} is kept by {by}")
+                self._say(event.request, event.text)
             case WentBack():
                 self._on_engine_event(_back(event, at_ns))
-                name = f"{event.release.name} r{event.revision}"
-                self._say(event.request, f"{name} was rolled back: {event.line}; {event.to.name} is running")
-            case Shadowing(release=release, text=text):
-                self._on_engine_event(events.Shadowing(at_ns, release.name, text))
-                self._last = f"{release.name} is {text}"
+                self._say(event.request, event.text)
+            case Shadowing(release=release, what=what):
+                self._on_engine_event(events.Shadowing(at_ns, release.name, what))
+                self._last = event.text
                 self._on_progress(event.request, self._last)
             case NotDone():
                 self._not_done(event, at_ns)
@@ -230,7 +229,7 @@ def _back(event: WentBack, at_ns: int) -> ReleaseBack:
         event.to.digest,
         event.to_revision,
         event.line,
-        event.text,
+        event.details,
     )
 
 
