@@ -277,7 +277,7 @@ class Bot:
         self.session.take(Command(self._venue_ns(), _command(request), request.author, what))
         self._write_answer(request.id, "accepted", "")
         try:
-            self.live.runtime.request(request)
+            self.live.request(request)
         except RequestRefused as error:
             self._answer(request.id, False, str(error))
 

@@ -20,6 +20,7 @@ from tesseract import (
     NotDone,
     Notice,
     Request,
+    RequestRefused,
     RoundTripTimes,
     Rules,
     Runtime,
@@ -86,6 +87,7 @@ class LiveCode:
         self._encoder = msgspec.msgpack.Encoder()
         self._shadow_sees = shadow_sees
         self._last = self._last_refusal = ""
+        self._asked: dict[str, Request] = {}
         self._strategies = _strategies_of(config)
         self.runtime: Runtime[Answer] = Runtime(
             _workplace(config, folder, in_process=in_process),
@@ -121,6 +123,15 @@ class LiveCode:
                 value.verdicts,
             )
         )
+
+    def request(self, request: Request) -> None:
+        """Carries out what an operator asks. Raises RequestRefused for what cannot be done."""
+        self._asked[request.id] = request
+        try:
+            self.runtime.request(request)
+        except RequestRefused:
+            self._asked.pop(request.id, None)
+            raise
 
     def take_tree(self) -> None:
         """Deploys the live tree as it is now, where saved files are followed: inside this process nobody watches it,
@@ -187,7 +198,8 @@ class LiveCode:
 
     def _not_done(self, event: NotDone, at_ns: int) -> None:
         is_barred = event.is_refused and event.release and event.step == "snapshot"
-        text = f"{event.text}; {FORCING}" if is_barred else event.text
+        text = _sentence(event, self._asked.pop(event.request, None))
+        text = f"{text}; {FORCING}" if is_barred else text
         if event.is_refused:
             self._last_refusal = text
             self._on_engine_event(DeployRefused(at_ns, event.release, text))
@@ -195,6 +207,7 @@ class LiveCode:
 
     def _say(self, request: str, text: str) -> None:
         self._last = text
+        self._asked.pop(request, None)
         self._on_answer(request, True, text)
 
     def _bound(self, event: WentLive, at_ns: int) -> ReleaseBound:
@@ -218,6 +231,20 @@ class LiveCode:
         if set(event.strategies) >= set(self._strategies.values()):
             return ()
         return tuple(slot for slot, name in self._strategies.items() if name in event.strategies)
+
+
+def _sentence(event: NotDone, request: Request | None) -> str:
+    """What a person is told. The runtime calls what has no release yet a deploy; here it is known what was asked."""
+    if request is None or event.release:
+        return event.text
+    if not event.is_refused:
+        return f"{event.text}; `foresight releases` shows its note" if request.note else event.text
+    if request.action not in ("rollback", "params"):
+        return event.text
+    is_rollback = request.action == "rollback"
+    what = f"the rollback to {request.where}" if is_rollback else f"the change to parameters r{request.revision}"
+    _, is_stopped, why = event.text.partition(" was not deployed: ")
+    return f"{what} was not done: {why}" if is_stopped and not event.step else event.text.replace("the deploy", what, 1)
 
 
 def _back(event: WentBack, at_ns: int) -> ReleaseBack:
