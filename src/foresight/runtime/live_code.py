@@ -273,7 +273,7 @@ def _workplace(config: Config, folder: BotFolder, *, in_process: bool) -> Workpl
     strategies = [Strategy(name, each.module) for name, each in deploy.strategies.items() if name in used]
     if "" in used:
         strategies.append(Strategy("", folder.strategy.name))
-    repository = deploy.repository or str(folder.root)
+    repository = deploy.repository or str(folder.root.absolute())
     return Workplace(
         tree=str(folder.strategy.absolute()),
         store=str(folder.releases.absolute()),
