@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from conformance.program import HOSTS, Files, Program, a_program
+from conformance.program import HEAD, HOSTS, Files, Program, a_program
 from conformance.swaps import ELSEWHERE, LOOKING, live, stored
 from conformance.timing import ask_for, generation
 from tesseract import Event, WentBack
@@ -231,3 +231,19 @@ def test_every_event_has_a_sentence_of_its_own(tmp_path: Path) -> None:
     assert [pattern for pattern, text in zip(patterns, said, strict=True) if not re.fullmatch(pattern, text)] == [], (
         said
     )
+
+
+NAMED = """
+def decide(given, state, params):
+    return Result(State(state.seen + 1), [__name__, State.__module__, repr(State)])
+"""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_live_code_may_answer_with_its_own_name(tmp_path: Path, host: str) -> None:
+    with a_program(tmp_path, host=host, files={"__init__.py": HEAD + NAMED}) as program:
+        for _ in range(3):
+            assert program.value()[0].endswith("strategy")
+        for number in range(10):
+            verdict = program.deploy({"__init__.py": f"{HEAD}{NAMED}NUMBER = {number}\n"})
+            assert verdict.is_live, verdict.text
