@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -349,6 +350,15 @@ def test_pipes_and_folders_in_place_of_documents_are_told_once_each_and_the_bot_
     assert all("no plain file" in text for text in told)
     assert operated.answer("pipe")["state"] == operated.answer("folder")["state"] == "refused"
     operated.edit()
+    assert operated.ask("r1", "deploy")["state"] == "done"
+
+
+def test_state_files_that_somebody_took_away_are_there_again(operated: Operated) -> None:
+    shutil.rmtree(operated.bot.folder.observed)
+
+    operated.bot.write(operated.bot.documents(running=True))
+
+    assert (operated.bot.folder.observed / "status.json").exists()
     assert operated.ask("r1", "deploy")["state"] == "done"
 
 

@@ -198,6 +198,7 @@ class Bot:
         """Replaces the observed documents. A disk that refuses is told once: the old ones then still stand, and
         the next second tries again."""
         try:
+            self.folder.observed.mkdir(parents=True, exist_ok=True)
             for name, content in documents.items():
                 write_atomic(self.folder.observed / name, content)
         except OSError as error:
