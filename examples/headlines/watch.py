@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from newsroom import Headline, Verdict
 
-from tesseract import Event, Kept, NotDone, Notice, ReleaseRefused, Runtime, Strategy, WentBack, WentLive, Workplace
+from tesseract import Event, NotDone, ReleaseRefused, Runtime, Strategy, Workplace
 
 HERE = str(Path(__file__).resolve().parent)
 NARRATIVES = ("chips", "oil", "rates", "rivers", "strikes")
@@ -34,16 +34,9 @@ def synthetic(seed: int) -> Iterator[Headline]:
 
 
 def tell(event: Event) -> None:
-    """What happens to releases, as sentences."""
-    match event:
-        case WentLive(release=release, report=report):
-            print(f"{release.name} is live: {report.sentence()}", flush=True)
-        case WentBack(release=release, to=to, line=line):
-            print(f"{release.name} is taken back and {to.name} answers again: {line}", flush=True)
-        case Kept(release=release):
-            print(f"{release.name} is kept", flush=True)
-        case NotDone(text=text, is_refused=True) | Notice(text=text):
-            print(text, flush=True)
+    """What happens to releases, as sentences; not that there was nothing to do."""
+    if not isinstance(event, NotDone) or event.is_refused:
+        print(event.text, flush=True)
 
 
 async def follow(headlines: Iterator[Headline], runtime: Runtime[Verdict], speed: float) -> None:

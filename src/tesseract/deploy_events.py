@@ -1,4 +1,4 @@
-"""What happens to releases, as the program is told of it."""
+"""What happens to releases, as the program is told of it. Every event has a `text`: the sentence for people."""
 
 import msgspec
 
@@ -20,6 +20,11 @@ class WentLive(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
     saved_ns: int
 
+    @property
+    def text(self) -> str:
+        where = f" for {', '.join(self.keys)}" if self.keys else ""
+        return f"{self.release.name} r{self.revision} is live{where}; {self.report.sentence()}"
+
 
 class Kept(msgspec.Struct, frozen=True):
     """A release has proved itself; `by` is `probation` or a person."""
@@ -29,10 +34,14 @@ class Kept(msgspec.Struct, frozen=True):
     revision: int
     by: str
 
+    @property
+    def text(self) -> str:
+        return f"{self.release.name} r{self.revision} is kept by {self.by}"
+
 
 class WentBack(msgspec.Struct, frozen=True):
     """A release was taken back, by a tripwire or by a person; `to` answers again, from the very request that failed.
-    `line` says why in one line, `text` is all that is known (a traceback)."""
+    `line` says why in one line, `details` are all that is known (a traceback)."""
 
     request: str
     release: Release
@@ -40,7 +49,11 @@ class WentBack(msgspec.Struct, frozen=True):
     to: Release
     to_revision: int
     line: str
-    text: str
+    details: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.release.name} r{self.revision} was rolled back: {self.line}; {self.to.name} is running"
 
 
 class NotDone(msgspec.Struct, frozen=True):
@@ -56,11 +69,16 @@ class NotDone(msgspec.Struct, frozen=True):
 
 
 class Shadowing(msgspec.Struct, frozen=True):
-    """A candidate is asked everything from now on, for information; the request's last word comes when it ends."""
+    """A candidate is asked everything from now on, for information; the request's last word comes when it ends. `what`
+    says for how long, and what its rehearsal found."""
 
     request: str
     release: Release
-    text: str
+    what: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.release.name} is {self.what}"
 
 
 class Notice(msgspec.Struct, frozen=True):

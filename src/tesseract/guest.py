@@ -176,7 +176,7 @@ class Guest:
     def modules(self) -> dict[str, ModuleType]:
         """The release's own modules, by the names that their source uses; a twin in this process has others."""
         home = str(self.spec.release.path)
-        prefix = self.module.__name__.removesuffix(self.spec.module)
+        prefix = self._prefix()
         return {
             name.removeprefix(prefix): module
             for name, module in list(sys.modules.items())
@@ -188,10 +188,17 @@ class Guest:
         return fingerprint(self.modules())
 
     def digest_of(self, answer: Answer) -> bytes:
-        """Eight bytes that two equal answers share."""
+        """Eight bytes that two equal answers share. A twin in this process has its modules in another namespace, and
+        an answer may name them (`__name__`, a class's `repr`); the namespaces' names are of one length, which is part
+        of the encoding."""
         if answer.value is None:
             return b"\0" * 8
-        return hashlib.blake2b(self._encoder.encode(answer.value), digest_size=8).digest()
+        encoded = self._encoder.encode(answer.value).replace(self._prefix().encode(), b"")
+        return hashlib.blake2b(encoded, digest_size=8).digest()
+
+    def _prefix(self) -> str:
+        """What stands in front of the modules' own names; nothing in a process of its own."""
+        return self.module.__name__.removesuffix(self.spec.module)
 
     def sentence(self, error: BaseException) -> str:
         return sentence_of(error, self.spec.release.path)

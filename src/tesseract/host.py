@@ -77,7 +77,7 @@ class InProcessHost:
         )
         self._tape = tape
         self._rehearsal: Rehearsal | None = None
-        identity = f"{release.digest[:12]}_{next(_HOSTS)}"
+        identity = f"{release.digest[:12]}_{next(_HOSTS):09}"  # of one length: see `Guest.digest_of`
         self._namespace = Namespace(release.path.parent, release.package, identity)
         try:
             self.guest = Guest(self.spec, contract, self._import(), Watchdog())

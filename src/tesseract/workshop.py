@@ -37,10 +37,28 @@ from tesseract.release import Release, read_tree, require_apart
 from tesseract.resident import Resident
 from tesseract.staging import Opener, Ready, RefusedAt, stage
 from tesseract.store import ReleaseStore
-from tesseract.store_index import iso
+from tesseract.store_index import Entry, iso
 
 UNWRITTEN_MAX = 1_000
 """Moves that wait for the disk; a store that has taken nothing for so long misses the oldest."""
+
+
+class NotedStore(ReleaseStore):
+    """The store, in which a release can be given its note after it was taken."""
+
+    def note(self, number: int, *, author: str, note: str) -> Entry:
+        """Puts a command's note beside a release that has none. What a watch or a start took is as if the command had
+        come before them, with its author, and its note in place of a commit's subject; what has been kept once only
+        gets the note. The entry comes back; one that keeps another note is as it was. Raises OSError."""
+        entry = self.entry(number)
+        is_new = all(step.state != "kept" for step in entry.history)
+        if entry.origin != "command" and is_new:
+            entry = msgspec.structs.replace(entry, origin="command", author=author or entry.author, note=note)
+        elif not entry.note:
+            entry = msgspec.structs.replace(entry, note=note)
+        else:
+            return entry
+        return self._write(entry)
 
 
 class Workshop:
@@ -50,7 +68,7 @@ class Workshop:
         self, place: Workplace, opener: Opener, now_ns: Callable[[], int], *, resident: Resident | None = None
     ) -> None:
         self.place = place
-        self.store = ReleaseStore(Path(place.store))
+        self.store = NotedStore(Path(place.store))
         self.resident = resident or Resident(place.resident)
         self._opener = opener
         self._now_ns = now_ns
@@ -79,7 +97,7 @@ class Workshop:
                 self._moved(order)
                 return []
             case Take():
-                return [self._take(order)]
+                return self._noted(order, self._take(order))
             case Stage():
                 return [self._stage(order, tape_files)]
             case Drop(request=request, why=why):
@@ -143,6 +161,21 @@ class Workshop:
         if kept is None:
             raise ValueError("no release has been kept yet")
         return self.store.release(kept.number)
+
+    def _noted(self, take: Take, taken: News) -> list[News]:
+        """With the note beside the release, which the store may have had before: who saves a file and then deploys it
+        with a note finds that the watch was faster."""
+        if not take.note or not isinstance(taken, Taken) or taken.what == "params":
+            return [taken]
+        try:
+            entry = self.store.note(taken.release.number, author=take.author, note=take.note)
+        except OSError as error:
+            return [Noticed(f"the note to {taken.release.name} cannot be written: {error}"), taken]
+        release = msgspec.structs.replace(taken.release, origin=entry.origin, author=entry.author, note=entry.note)
+        taken = self._taken[take.request] = msgspec.structs.replace(taken, release=release)
+        if entry.note == take.note:
+            return [taken]
+        return [Noticed(f"{entry.name} keeps the note that it has, {entry.note!r}, and not {take.note!r}"), taken]
 
     def _take_commit(self, take: Take) -> News:
         if not self.place.branch:

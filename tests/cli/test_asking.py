@@ -156,3 +156,11 @@ def test_what_is_deployed_is_told_by_its_name(tmp_path: Path, monkeypatch: pytes
     assert meant("v12") == ("release", "v12")
     assert meant("./v12") == ("tree", str(tmp_path / "v12"))
     assert meant("feature/x") == ("commit", "feature/x")
+
+
+def test_a_folder_of_requests_that_somebody_took_away_is_made_again(folder: BotFolder) -> None:
+    folder.requests.rmdir()
+    with a_bot(folder), meanwhile(lambda: says(folder, "keep-1", "done", "v2 r1 is kept by ana")):
+        ask(folder, RequestDocument(id="keep-1", action="keep", author="ana"), wait="10s", json=True)
+
+    assert folder.requests.is_dir()

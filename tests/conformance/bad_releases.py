@@ -106,7 +106,7 @@ def goes_back(
     bad = verdict.event.release.name
     assert (back.release.name, back.to.name) == (bad, running)
     assert back.line.startswith(f"{question.get('key', 'btc')}: "), "where"
-    assert [text for text in told if text not in f"{back.line}\n{back.text}"] == [], back
+    assert [text for text in told if text not in f"{back.line}\n{back.details}"] == [], back
     asked = first + (question.get("key", "btc") == "btc")
     assert program.state() == {"seen": counted + step * asked}, "the state of a run that never left it"
     assert program.running == running

@@ -67,7 +67,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        return self.event.text if isinstance(self.event, NotDone) else self.event.report.sentence()
+        """The sentence of the event."""
+        return str(self.event.text)
 
     @property
     def step(self) -> str:

@@ -170,6 +170,6 @@ def test_in_process_a_long_call_in_c_is_only_detected(tmp_path: Path) -> None:
         outcome = program.ask(number=number)
         assert time.monotonic() - began_s > 0.1, "twice the budget: nothing interrupted it"
         assert (outcome.release, outcome.fault) == ("v1", None)
-        assert "took longer than 50 ms and was interrupted" in program.happened(WentBack)[0].text
+        assert "took longer than 50 ms and was interrupted" in program.happened(WentBack)[0].details
         assert program.state() == {"seen": 2}
     assert "a long call into C is only\nnoticed when it returns" in str(tesseract.watchdog.__doc__)

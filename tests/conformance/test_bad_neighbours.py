@@ -52,7 +52,7 @@ def test_order_storm(tmp_path: Path, host: str) -> None:
         program.runtime.trip(storm.release, f"{len(storm.value.value)} orders in one answer, over {ORDERS_MAX}")
         [back] = program.happened(WentBack)
         assert (back.release.name, back.to.name) == ("v2", "v1")
-        assert back.text == "10000 orders in one answer, over 3"
+        assert back.details == "10000 orders in one answer, over 3"
         orders.append(program.value())
         assert orders == [["one order"], ["another order"], ["one order"]]
         assert program.state() == {"seen": 4}, "it never left"
@@ -91,7 +91,7 @@ def test_proposal_for_unknown_slot(tmp_path: Path, host: str) -> None:
         assert program.deploy({"__init__.py": good("eth", before=before)}).is_live
         outcome = program.ask(number=number)
         assert (outcome.release, outcome.value.value) == ("v1", "btc")
-        assert told in program.happened(WentBack)[0].text
+        assert told in program.happened(WentBack)[0].details
         again, number = unlucky("return Result(State(state.seen + 100), 'doge')")
         assert program.deploy({"__init__.py": good("eth", before=again)}).is_live
         program.keep()

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 import pytest
 
-from conformance.program import HOSTS, Files, Program, a_program
+from conformance.program import HEAD, HOSTS, Files, Program, a_program
 from conformance.swaps import ELSEWHERE, LOOKING, live, stored
-from tesseract import WentBack
+from conformance.timing import ask_for, generation
+from tesseract import Event, WentBack
 
 FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\w+)\n\s+(.+)')
 
@@ -55,7 +57,7 @@ def test_traceback_lines(tmp_path: Path, host: str) -> None:
         two = stored(program)
         fault = program.ask(number=13).fault
         one = stored(program)
-        failed = program.happened(WentBack)[0].text
+        failed = program.happened(WentBack)[0].details
 
         assert one != two
         assert fault is not None
@@ -205,3 +207,43 @@ def test_a_log_record_that_nobody_handles_is_shown_to_the_operator(tmp_path: Pat
     with a_program(tmp_path, host="process", files={"__init__.py": LOOKING, "parts.py": source}) as program:
         program.value(number=3)
         assert program.printed == ["v1 printed: has 3"]
+
+
+def test_every_event_has_a_sentence_of_its_own(tmp_path: Path) -> None:
+    assert all("text" in dir(kind) for kind in get_args(Event))
+    with a_program(tmp_path, host="in_process", files=generation(1)) as program:
+        program.ask("btc")
+        program.deploy(generation(2), canary=("btc",))
+        program.roll_back()
+        program.deploy(generation(3))
+        program.keep()
+        ask_for(program, "deploy", what="release", where="v1", is_forced=True, shadow_s=600)
+        said = [event.text for event in program.events]
+    rehearsed = r"rehearsed on 1 evaluations \(.*\); [01] of 1 decisions differ"
+    patterns = [
+        "v1 r1 is live; nothing was on the tape to rehearse",
+        f"v2 r1 is live for btc; {rehearsed}",
+        "v2 r1 was rolled back: asked for by ana; v1 is running",
+        f"v3 r1 is live; {rehearsed}",
+        "v3 r1 is kept by ana",
+        f"v1 is a shadow for 10 min; {rehearsed}",
+    ]
+    assert [pattern for pattern, text in zip(patterns, said, strict=True) if not re.fullmatch(pattern, text)] == [], (
+        said
+    )
+
+
+NAMED = """
+def decide(given, state, params):
+    return Result(State(state.seen + 1), [__name__, State.__module__, repr(State)])
+"""
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_live_code_may_answer_with_its_own_name(tmp_path: Path, host: str) -> None:
+    with a_program(tmp_path, host=host, files={"__init__.py": HEAD + NAMED}) as program:
+        for _ in range(3):
+            assert program.value()[0].endswith("strategy")
+        for number in range(10):
+            verdict = program.deploy({"__init__.py": f"{HEAD}{NAMED}NUMBER = {number}\n"})
+            assert verdict.is_live, verdict.text

@@ -103,7 +103,7 @@ def test_rollback_after_fifty_evaluations(tmp_path: Path, host: str, how: str) -
         if how == "by a fault":
             outcome = program.ask("btc", 13)
             assert (outcome.release, outcome.fault) == ("v1", None)
-            assert "unlucky" in program.events[-1].text
+            assert "unlucky" in program.events[-1].details
         else:
             program.roll_back()
         assert states_of(program) == stayed

@@ -132,7 +132,7 @@ def taken_back_at_the_first_bad_state(program: Program, tree: Mapping[str, str],
     assert outcome.release == program.running == "v1"
     assert program.state() == {"seen": seen + 1}
     for text in texts:
-        assert text in program.events[-1].text
+        assert text in program.events[-1].details
     before = states_of(program)
     assert program.deploy({"__init__.py": SEEN["__init__.py"] + "\n# better\n"}).is_live
     assert states_of(program) == before

@@ -110,6 +110,18 @@ def test_an_edit_is_deployed_rolled_back_forced_and_kept_and_the_releases_say_so
     assert newest["releases"][0] | {"origin": "command", "note": "dearer", "parent": "v1"} == newest["releases"][0]
 
 
+def test_a_note_reaches_a_release_that_the_watch_took_a_moment_before(bot: Path) -> None:
+    (bot / "bot.toml").write_text(BOT.replace('"none"', '"files"'))
+    with started(bot):
+        edited(bot, "price_min: Share = 0.90", "price_min: Share = 0.91")
+        eventually(lambda: "v2" in roles(bot), "the release of the save")
+
+        told(bot, "deploy", "--note", "dearer")
+
+        newest = answer("releases", "--bot", str(bot))["releases"][-1]
+        assert newest | {"release": "v2", "now": "live", "origin": "command", "note": "dearer"} == newest
+
+
 @pytest.mark.usefixtures("running")
 def test_a_canary_answers_its_slots_only_and_a_slot_that_is_not_there_is_refused(bot: Path) -> None:
     path = edited(bot, "price_min: Share = 0.90", "price_min: Share = 0.91", to="other")

@@ -100,13 +100,13 @@ def test_a_good_edit_goes_live_a_bad_one_changes_nothing_and_a_late_failure_is_t
     code = watching.detector.read_text(encoding="utf-8")
     counting = code.replace(ALERT, COUNT + ALERT)
     assert counting != code
-    place = watching.heard("v1 is live: .*")
+    place = watching.heard("v1 r1 is live; .*")
     for _ in range(3):
         watching.send("rates")
     watching.send("oil")
 
     watching.save(counting)
-    place = watching.heard("v2 is live: rehearsed on 4 evaluations .*", after=place)
+    place = watching.heard("v2 r1 is live; rehearsed on 4 evaluations .*", after=place)
     watching.send("rates")
     watching.send("oil")
     place = watching.heard("v2 on rates: counted 4", after=place)
@@ -119,11 +119,11 @@ def test_a_good_edit_goes_live_a_bad_one_changes_nothing_and_a_late_failure_is_t
     place = watching.heard("v2 on rates: counted 5", after=place)
 
     watching.save(counting.replace(COUNT, RAISE + COUNT))
-    place = watching.heard("v4 is live: .*", after=place)
+    place = watching.heard("v4 r1 is live; .*", after=place)
     watching.send("rates")
     place = watching.heard("v4 on rates: counted 6", after=place)
     watching.send("rates", "boom")
-    taken_back = r"v4 is taken back and v2 answers again: rates: detector/__init__\.py:\d+ ValueError: a headline .*"
+    taken_back = r"v4 r1 was rolled back: rates: detector/__init__\.py:\d+ ValueError: a headline .*; v2 is running"
     place = watching.heard(taken_back, after=place)
     watching.heard("v2 on rates: counted 7", after=place)
     assert watching.end() == 0
@@ -131,7 +131,7 @@ def test_a_good_edit_goes_live_a_bad_one_changes_nothing_and_a_late_failure_is_t
 
 @pytest.mark.process
 def test_it_leaves_no_process_behind(watching: Watching) -> None:
-    watching.heard("v1 is live: .*")
+    watching.heard("v1 r1 is live; .*")
     started = psutil.Process(watching.process.pid).children(recursive=True)
     assert len(started) >= 3, "a zygote, a stager and a host"
     assert watching.end() == 0
@@ -144,9 +144,9 @@ def test_the_recording_gives_the_alerts_that_its_readme_shows(tmp_path: Path) ->
     ran = _run(tmp_path, "--recording", str(EXAMPLE / "recording.jsonl"), "--speed", "200")
     assert ran.returncode == 0, ran.stdout
     said = ran.stdout.splitlines()
-    assert said[0] == "v1 is live: nothing was on the tape to rehearse"
+    assert said[0] == "v1 r1 is live; nothing was on the tape to rehearse"
     assert [line for line in said if " on " in line and " a minute" in line] == shown
-    assert "v1 is kept" in said
+    assert "v1 r1 is kept by probation" in said
 
 
 @pytest.mark.process
@@ -158,7 +158,7 @@ def test_the_endless_stream_ends_when_it_is_told_to(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_an_interrupted_program_ends_without_a_traceback(watching: Watching) -> None:
-    watching.heard("v1 is live: .*")
+    watching.heard("v1 r1 is live; .*")
     watching.process.send_signal(signal.SIGINT)
     assert watching.end() == 0
     assert not any("Traceback" in line for line in watching.said)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from foresight.bot_folder import init_bot
+from foresight.bot_folder import BotFolder, init_bot
 from foresight.config import load_config
 from foresight.errors import BotBusy, DesiredRefused
 from foresight.markets import MINUTE_NS
+from foresight.runtime import live_code
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock
 from foresight.runtime.documents import presence_document
@@ -166,3 +167,16 @@ def test_tables_show_every_slot(bot: Bot) -> None:
     report = bot.report()
     told = text_of(presence_table(presence_document(report)))
     assert all(slot in told for slot in ("btc-5m", "zec-15m", "all"))
+
+
+@pytest.mark.parametrize(("said", "meant"), [("", "bot"), (".", "bot"), ("../code", "code")])
+def test_the_repository_is_found_from_the_bots_folder_also_when_that_is_a_relative_path(
+    said: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    init_bot(Path("bot"))
+    Path("bot/bot.toml").write_text(f'[deploy]\nrepository = "{said}"\n' if said else "")
+
+    place = live_code._workplace(load_config(Path("bot")), BotFolder(Path("bot")), in_process=False)
+
+    assert Path(place.repository) == tmp_path / meant

@@ -3,19 +3,24 @@
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from foresight.bot_folder import init_bot
 from foresight.config import load_config
 from foresight.effects import Commanded, Journal
 from foresight.markets import SECOND_NS
+from foresight.runtime import live_code
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock
 from foresight.sources.simulated import SimulatedMarket
+from tesseract import Entry, NotDone, ReleaseStore, Request
+from tesseract.workshop import NotedStore
 
 
 class Operated:
@@ -96,6 +101,100 @@ def test_a_deploy_of_what_runs_is_done_and_says_so(operated: Operated) -> None:
     told = operated.ask("r1", "deploy")
 
     assert (told["state"], told["text"]) == ("done", "v1 is what runs already; nothing was done")
+
+
+def release_of(operated: Operated, number: int) -> Entry:
+    return ReleaseStore(operated.bot.folder.releases).entry(number)
+
+
+def test_a_note_reaches_a_release_that_is_live_already(operated: Operated) -> None:
+    told = operated.ask("r1", "deploy", note="the first one")
+
+    assert (told["state"], told["text"]) == (
+        "done",
+        "v1 is what runs already; nothing was done; `foresight releases` shows its note",
+    )
+    entry = release_of(operated, 1)
+    assert (entry.note, entry.author, entry.origin) == ("the first one", "ana", "command")
+
+
+def test_a_note_is_not_replaced_by_a_later_one_and_that_is_told(operated: Operated) -> None:
+    operated.edit()
+    operated.ask("r1", "deploy", note="a wider band")
+
+    operated.ask("r2", "deploy", note="another reason")
+
+    assert release_of(operated, 2).note == "a wider band"
+    assert "v2 keeps the note that it has, 'a wider band', and not 'another reason'" in [
+        notice.text for notice in operated.bot.sink.notices
+    ]
+
+
+def test_a_release_that_was_kept_gets_a_note_and_stays_whose_it_was(operated: Operated) -> None:
+    operated.ask("r1", "keep")
+    before = release_of(operated, 1)
+
+    operated.ask("r2", "deploy", note="the good one")
+
+    assert release_of(operated, 1) == msgspec.structs.replace(before, note="the good one")
+
+
+def test_a_note_to_what_is_barred_is_refused_with_it(operated: Operated) -> None:
+    operated.edit()
+    operated.ask("r1", "deploy")
+    operated.ask("r2", "rollback")
+
+    assert operated.ask("r3", "deploy", note="once more")["state"] == "refused"
+    assert release_of(operated, 2).note == ""
+    operated.ask("r4", "deploy", note="once more", force=True)
+    assert release_of(operated, 2).note == "once more"
+
+
+def test_a_note_that_the_disk_does_not_take_is_told_and_the_deploy_goes_on(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> Entry:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(NotedStore, "note", full)
+    operated.edit()
+
+    assert operated.ask("r1", "deploy", note="a wider band")["text"].startswith("v2 r1 is live")
+    assert "the note to v2 cannot be written: no space left on device" in [
+        notice.text for notice in operated.bot.sink.notices
+    ]
+
+
+def test_a_named_rollback_that_is_refused_is_told_as_a_rollback(operated: Operated) -> None:
+    told = operated.ask("r1", "rollback", where="v7")
+
+    assert told["state"] == "refused"
+    assert told["text"].startswith("the rollback to v7 refused at snapshot: ")
+    assert told["text"].endswith("v1 is still running")
+    assert json.loads(operated.bot.documents(running=True)["deploy.json"])["last_refusal"] == told["text"]
+
+
+def test_a_deploy_that_is_refused_before_it_has_a_release_is_told_as_one(operated: Operated) -> None:
+    told = operated.ask("r1", "deploy", what="release", where="v7")
+
+    assert told["text"].startswith("the deploy refused at snapshot: ")
+
+
+STOPPED = "was not deployed: the program was stopped"
+
+
+@pytest.mark.parametrize(
+    ("asked", "runtimes", "told"),
+    [
+        ({"action": "rollback", "where": "v7"}, f"v7 {STOPPED}", "the rollback to v7 was not done: "),
+        ({"action": "params", "revision": 3}, f"v1 {STOPPED}", "the change to parameters r3 was not done: "),
+        ({"action": "deploy"}, f"v2 {STOPPED}", "v2 was not deployed: "),
+    ],
+)
+def test_what_was_asked_is_named_when_the_program_is_stopped(asked: dict[str, Any], runtimes: str, told: str) -> None:
+    event = NotDone("r1", runtimes, is_refused=True)
+
+    assert live_code._sentence(event, Request(id="r1", author="ana", **asked)) == told + "the program was stopped"
 
 
 def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothing_changes(operated: Operated) -> None:
@@ -251,6 +350,15 @@ def test_pipes_and_folders_in_place_of_documents_are_told_once_each_and_the_bot_
     assert all("no plain file" in text for text in told)
     assert operated.answer("pipe")["state"] == operated.answer("folder")["state"] == "refused"
     operated.edit()
+    assert operated.ask("r1", "deploy")["state"] == "done"
+
+
+def test_state_files_that_somebody_took_away_are_there_again(operated: Operated) -> None:
+    shutil.rmtree(operated.bot.folder.observed)
+
+    operated.bot.write(operated.bot.documents(running=True))
+
+    assert (operated.bot.folder.observed / "status.json").exists()
     assert operated.ask("r1", "deploy")["state"] == "done"
 
 

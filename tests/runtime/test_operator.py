@@ -150,7 +150,7 @@ def test_a_request_that_cannot_be_read_is_refused_with_the_reason(folder: BotFol
     ((name, problem),) = settled(inbox).bad
 
     assert name == "r1"
-    assert problem.startswith("r1.json is refused: ")
+    assert problem.startswith(f"{folder.requests}/r1.json is refused: ")
     assert reason in problem
 
 
@@ -202,7 +202,7 @@ def test_what_is_no_plain_file_is_told_once_and_the_requests_beside_it_are_heard
     looks = [inbox.look() for _ in range(5 * LOOKS_A_SECOND)]
 
     assert [bad for found in looks for bad in found.bad] == [
-        ("a", f"a.json is refused: it is {what} and no plain file")
+        ("a", f"{folder.requests}/a.json is refused: it is {what} and no plain file")
     ]
     assert all([request.id for request in found.requests] == ["b"] for found in looks)
 

@@ -132,9 +132,15 @@ def test_equal_answers_have_equal_digests_and_others_have_others(hosted: Hosted)
     assert {len(digest) for digest in digests} == {8}
 
 
-def test_a_state_is_part_of_the_digest_and_a_fault_has_none() -> None:
-    guest = Guest.__new__(Guest)
-    guest._encoder = msgspec.msgpack.Encoder()
+def test_two_hosts_whose_answers_name_their_modules_have_equal_digests(hosted: Hosted) -> None:
+    """However many hosts there have been: the number of the last one has as many digits as that of the first."""
+    body = "return Result(state, [__name__, State.__module__, repr(State)])"
+    digests = {host.guest.digest_of(answer_of(host, 1)) for host in [hosted(body) for _ in range(12)]}
+    assert len(digests) == 1
+
+
+def test_a_state_is_part_of_the_digest_and_a_fault_has_none(hosted: Hosted) -> None:
+    guest = hosted().guest
     one, other = (Answer(Told(msgspec.Raw(state), 1), state, None, 1) for state in (b"\x01", b"\x02"))
 
     assert guest.digest_of(one) != guest.digest_of(other)

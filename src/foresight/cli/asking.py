@@ -44,6 +44,7 @@ def ask(folder: BotFolder, document: RequestDocument, *, wait: str, json: bool) 
     wait_s = seconds_for(wait, "--wait")
     _require_possible(folder, document)
     path = folder.requests / f"{document.id}.json"
+    path.parent.mkdir(exist_ok=True)
     write_atomic(path, _encoded(document))
     try:
         answer = wait_for_answer(folder, document.id, stands=path, wait_s=wait_s, is_quiet=json)

@@ -198,6 +198,7 @@ class Bot:
         """Replaces the observed documents. A disk that refuses is told once: the old ones then still stand, and
         the next second tries again."""
         try:
+            self.folder.observed.mkdir(parents=True, exist_ok=True)
             for name, content in documents.items():
                 write_atomic(self.folder.observed / name, content)
         except OSError as error:
@@ -277,7 +278,7 @@ class Bot:
         self.session.take(Command(self._venue_ns(), _command(request), request.author, what))
         self._write_answer(request.id, "accepted", "")
         try:
-            self.live.runtime.request(request)
+            self.live.request(request)
         except RequestRefused as error:
             self._answer(request.id, False, str(error))
 

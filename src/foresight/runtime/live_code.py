@@ -20,6 +20,7 @@ from tesseract import (
     NotDone,
     Notice,
     Request,
+    RequestRefused,
     RoundTripTimes,
     Rules,
     Runtime,
@@ -86,6 +87,7 @@ class LiveCode:
         self._encoder = msgspec.msgpack.Encoder()
         self._shadow_sees = shadow_sees
         self._last = self._last_refusal = ""
+        self._asked: dict[str, Request] = {}
         self._strategies = _strategies_of(config)
         self.runtime: Runtime[Answer] = Runtime(
             _workplace(config, folder, in_process=in_process),
@@ -121,6 +123,15 @@ class LiveCode:
                 value.verdicts,
             )
         )
+
+    def request(self, request: Request) -> None:
+        """Carries out what an operator asks. Raises RequestRefused for what cannot be done."""
+        self._asked[request.id] = request
+        try:
+            self.runtime.request(request)
+        except RequestRefused:
+            self._asked.pop(request.id, None)
+            raise
 
     def take_tree(self) -> None:
         """Deploys the live tree as it is now, where saved files are followed: inside this process nobody watches it,
@@ -169,17 +180,16 @@ class LiveCode:
                 self._on_engine_event(self._bound(event, at_ns))
                 for note in event.report.notes:
                     self._warn(f"{event.release.name}: {note}")
-                self._say(event.request, f"{event.release.name} r{event.revision} is live; {event.report.sentence()}")
+                self._say(event.request, event.text)
             case Kept(release=release, revision=revision, by=by):
                 self._on_engine_event(ReleaseKept(at_ns, release.name, revision, by))
-                self._say(event.request, f"{release.name} r{revision} is kept by {by}")
+                self._say(event.request, event.text)
             case WentBack():
                 self._on_engine_event(_back(event, at_ns))
-                name = f"{event.release.name} r{event.revision}"
-                self._say(event.request, f"{name} was rolled back: {event.line}; {event.to.name} is running")
-            case Shadowing(release=release, text=text):
-                self._on_engine_event(events.Shadowing(at_ns, release.name, text))
-                self._last = f"{release.name} is {text}"
+                self._say(event.request, event.text)
+            case Shadowing(release=release, what=what):
+                self._on_engine_event(events.Shadowing(at_ns, release.name, what))
+                self._last = event.text
                 self._on_progress(event.request, self._last)
             case NotDone():
                 self._not_done(event, at_ns)
@@ -188,7 +198,8 @@ class LiveCode:
 
     def _not_done(self, event: NotDone, at_ns: int) -> None:
         is_barred = event.is_refused and event.release and event.step == "snapshot"
-        text = f"{event.text}; {FORCING}" if is_barred else event.text
+        text = _sentence(event, self._asked.pop(event.request, None))
+        text = f"{text}; {FORCING}" if is_barred else text
         if event.is_refused:
             self._last_refusal = text
             self._on_engine_event(DeployRefused(at_ns, event.release, text))
@@ -196,6 +207,7 @@ class LiveCode:
 
     def _say(self, request: str, text: str) -> None:
         self._last = text
+        self._asked.pop(request, None)
         self._on_answer(request, True, text)
 
     def _bound(self, event: WentLive, at_ns: int) -> ReleaseBound:
@@ -221,6 +233,20 @@ class LiveCode:
         return tuple(slot for slot, name in self._strategies.items() if name in event.strategies)
 
 
+def _sentence(event: NotDone, request: Request | None) -> str:
+    """What a person is told. The runtime calls what has no release yet a deploy; here it is known what was asked."""
+    if request is None or event.release:
+        return event.text
+    if not event.is_refused:
+        return f"{event.text}; `foresight releases` shows its note" if request.note else event.text
+    if request.action not in ("rollback", "params"):
+        return event.text
+    is_rollback = request.action == "rollback"
+    what = f"the rollback to {request.where}" if is_rollback else f"the change to parameters r{request.revision}"
+    _, is_stopped, why = event.text.partition(" was not deployed: ")
+    return f"{what} was not done: {why}" if is_stopped and not event.step else event.text.replace("the deploy", what, 1)
+
+
 def _back(event: WentBack, at_ns: int) -> ReleaseBack:
     return ReleaseBack(
         at_ns,
@@ -230,7 +256,7 @@ def _back(event: WentBack, at_ns: int) -> ReleaseBack:
         event.to.digest,
         event.to_revision,
         event.line,
-        event.text,
+        event.details,
     )
 
 
@@ -247,7 +273,7 @@ def _workplace(config: Config, folder: BotFolder, *, in_process: bool) -> Workpl
     strategies = [Strategy(name, each.module) for name, each in deploy.strategies.items() if name in used]
     if "" in used:
         strategies.append(Strategy("", folder.strategy.name))
-    repository = deploy.repository or str(folder.root)
+    repository = deploy.repository or str(folder.root.absolute())
     return Workplace(
         tree=str(folder.strategy.absolute()),
         store=str(folder.releases.absolute()),

@@ -152,7 +152,7 @@ class Inbox:
                 continue
             except (OSError, ValueError, msgspec.MsgspecError) as error:
                 if self._has_lasted(path.name):
-                    bad.append((path.stem, f"{path.name} is refused: {error}"))
+                    bad.append((path.stem, f"{path} is refused: {error}"))
         return Found(desired, problem, tuple(requests), tuple(bad), requests_problem)
 
     def _new_desired(self) -> tuple[Desired | None, str | None]:
