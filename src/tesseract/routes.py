@@ -30,13 +30,15 @@ class Asked(msgspec.Struct, eq=False):
 
 
 class Route(msgspec.Struct):
-    """One key's entry in the table. `rounds` counts answers of the live release since its commit."""
+    """One key's entry in the table. `rounds` counts answers of the live release since its commit; `was_moved` says that
+    the commit brought it here, and not a call that came later."""
 
     live: Host
     state: bytes
     standby: Host | None = None
     standby_state: bytes = b""
     rounds: int = 0
+    was_moved: bool = False
     asked: Asked | None = None
     backlog: deque[Asked] = msgspec.field(default_factory=deque)
     """What the standby has still to answer, oldest first, also after it was put back; of most the outcome is known."""

@@ -32,6 +32,8 @@ STANDBY_BEHIND_MAX = 64
 """Calls of one key that a standby may have still to answer."""
 STANDBY_FAILS_MAX = 3
 """Calls in a row that a standby may overrun or be lost in."""
+PATIENCE = 4
+"""A probation waits for keys that are not called until the others have answered so many times as often."""
 BEHIND_MAX = 20_000
 """Inputs that are kept while a candidate is staged."""
 
@@ -77,7 +79,7 @@ class Seam(Generic[Value]):
     ) -> None:
         """`host` answers every key, until something else is committed; without one, calls have no value before the
         first commit. `strategy_of` names the strategy of a key, where a package holds several. A probation lasts
-        `rounds` answers of each key."""
+        `rounds` answers of each key that it began with."""
         self.contract = contract
         self.tape = tape
         self.rounds = rounds
@@ -98,6 +100,8 @@ class Seam(Generic[Value]):
         self._before: dict[str, Host] = {}
         self._awaited = 0
         """Calls that a live release has to answer."""
+        self._clean: set[int] = set()
+        """The hosts, by id, whose probation has been told to be over."""
         self._silent: Counter[int] = Counter()
         """How often in a row each standby, by its id, has not answered."""
         self._unasked: dict[str, Route] = {}
@@ -233,7 +237,8 @@ class Seam(Generic[Value]):
         if answer.value is not None and answer.state is not None:
             route.rounds += 1
             self._settle(route, asked, answer)
-            if route.rounds == self.rounds and self._is_clean(asked.live):
+            if route.rounds >= self.rounds and id(asked.live) not in self._clean and self._is_clean(asked.live):
+                self._clean.add(id(asked.live))
                 self.on_clean(asked.live)
         elif answer.fault is not None and asked.standby is not None and route.standby is asked.standby:
             self._roll_back(asked.live, asked.input.key, answer.fault.text, answer.fault.line)
@@ -291,9 +296,12 @@ class Seam(Generic[Value]):
             self._ask(route, *route.waiting.popleft())
 
     def _is_clean(self, host: Host) -> bool:
-        """Whether each key that `host` was asked about has had all its rounds."""
-        rounds = [route.rounds for route in self.routes.values() if _same(route.live, host)]
-        return all(count >= self.rounds for count in rounds if count)
+        """Whether each key that was moved to `host` has had all its rounds; or, where some are hardly ever called, all
+        together many times as many."""
+        routes = [route for route in self.routes.values() if _same(route.live, host)]
+        moved = [route.rounds for route in routes if route.was_moved]
+        answers = sum(route.rounds for route in routes)
+        return min(moved, default=answers) >= self.rounds or answers >= self.rounds * max(len(moved), 1) * PATIENCE
 
     # Changes
 
@@ -349,6 +357,7 @@ class Seam(Generic[Value]):
         `states` stays as it is. Nothing here can fail."""
         self._open[id(host)] = host
         self._silent.clear()
+        self._clean.clear()
         chosen = list(keys)
         if not chosen:
             if strategy in self.strategies:
@@ -360,7 +369,7 @@ class Seam(Generic[Value]):
             if route is not None and (key in states or not _same(route.live, host)):
                 route.standby, route.standby_state = route.live, route.state
                 route.live, route.state = host, states.get(key, host.loaded.first_state)
-                route.rounds = 0
+                route.rounds, route.was_moved = 0, True
                 route.backlog.clear()
         self._sweep()
 

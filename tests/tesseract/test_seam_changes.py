@@ -5,7 +5,7 @@ from seam_bench import ROUNDS, Bench, on_probation
 from told_hosts import FIRST, PromptHost, ToldHost, taken
 
 from tesseract.calls import FaultKind
-from tesseract.seam import STANDBY_BEHIND_MAX, STANDBY_FAILS_MAX
+from tesseract.seam import PATIENCE, STANDBY_BEHIND_MAX, STANDBY_FAILS_MAX
 
 # Commit
 
@@ -231,14 +231,41 @@ def test_a_probation_is_clean_after_so_many_answers_of_each_key() -> None:
     assert bench.clean == [v2]
 
 
-def test_a_key_that_is_never_called_does_not_hold_a_probation_up() -> None:
+def test_a_key_that_is_never_called_is_waited_for_until_the_others_have_answered_often_enough() -> None:
     bench = Bench(PromptHost(1))
     for key in "ab":
         bench.ask(1, key)
     v2 = bench.commit(PromptHost(2))
 
-    for number in range(ROUNDS):
+    for number in range(2 * ROUNDS * PATIENCE - 1):
         bench.ask(number, "a")
+    assert bench.clean == []
+    for number in range(3):
+        bench.ask(number, "a")
+
+    assert bench.clean == [v2], "and it is told once"
+
+
+def test_keys_that_come_up_later_are_not_waited_for() -> None:
+    bench = Bench(PromptHost(1))
+    bench.ask(1, "a")
+    v2 = bench.commit(PromptHost(2))
+    for number in range(ROUNDS):
+        bench.ask(number, f"new {number}")
+        bench.ask(number, "a")
+
+    assert bench.clean == [v2]
+
+
+def test_a_probation_that_began_without_keys_is_clean_when_one_has_had_its_rounds() -> None:
+    bench = Bench(PromptHost(1))
+    v2 = bench.commit(PromptHost(2))
+    for number in range(ROUNDS - 1):
+        bench.ask(number, "a")
+        bench.ask(number, "b")
+    assert bench.clean == []
+
+    bench.ask(0, "a")
 
     assert bench.clean == [v2]
 
