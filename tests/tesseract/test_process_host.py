@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import select
 import signal
 import time
@@ -10,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from host_bench import ProcessBench, ProcessOpened, spec_of
-from release_trees import Told
+from host_bench import ProcessBench, ProcessOpened, a_spec, spec_of
+from release_trees import Told, a_package, a_release
 
 from tesseract import process_host
 from tesseract.calls import Answer, HostSpec
+from tesseract.errors import ReleaseRefused
 from tesseract.process_host import RESPAWNS_MAX, Descriptors
 from tesseract.zygote import NICE
 
@@ -429,3 +431,58 @@ def test_the_process_that_waits_ends_with_its_zygote(own_bench: ProcessBench) ->
 
     assert has_ended(ready)
     os.close(ready)
+
+
+NESTED = 19
+LEVELS = "".join(f"{' ' * depth}try: pass\n{' ' * depth}finally:\n" for depth in range(NESTED))
+ENDLESS_TO_COMPILE = f"{LEVELS}{' ' * NESTED}pass\n"
+"""What is in a `finally` is compiled twice, so each level costs twice what it would without it. Nobody imports it."""
+
+
+def with_endless(folder: Path, number: int) -> HostSpec:
+    files = a_package("return Result(state, 1)") | {"never_imported.py": ENDLESS_TO_COMPILE}
+    return a_spec(a_release(folder, files, number=number))
+
+
+def test_a_process_that_is_not_ready_yet_is_not_waited_for(own_bench: ProcessBench, tmp_path: Path) -> None:
+    with contextlib.closing(own_bench.open(with_endless(tmp_path, 1))) as first:
+        end_s = time.monotonic() + 10.0
+        while len(forks_of(own_bench.process.pid)) < 2:
+            assert time.monotonic() < end_s, "no process was forked to be made ready"
+            time.sleep(0.01)
+        (busy,) = set(forks_of(own_bench.process.pid)) - {first.staged.pid}
+        ended = os.pidfd_open(busy)
+        with contextlib.closing(own_bench.open(spec_of(tmp_path, OBEYS, number=2))) as second:
+            assert who(second.ask()) not in (busy, first.staged.pid)
+            assert has_ended(ended)
+        os.close(ended)
+
+
+def test_a_release_that_cannot_be_compiled_in_its_limits_is_not_compiled_ahead(
+    own_bench: ProcessBench, tmp_path: Path
+) -> None:
+    with contextlib.closing(own_bench.open(with_endless(tmp_path, 1))) as first:
+        ready = ready_of(own_bench, first.staged.pid)
+        with contextlib.closing(own_bench.open(spec_of(tmp_path, OBEYS, number=2))) as second:
+            assert who(second.ask()) == ready
+
+
+def test_a_machine_without_room_refuses_the_order_and_ends_nothing(own_bench: ProcessBench, tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, OBEYS)
+    zygote = own_bench.process.pid
+    with contextlib.closing(own_bench.open(spec)) as first:
+        before = resource.prlimit(zygote, resource.RLIMIT_NOFILE)
+        ready = ready_of(own_bench, first.staged.pid)
+        ended = os.pidfd_open(ready)
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, (3, before[1]))
+        os.kill(ready, signal.SIGKILL)
+        assert has_ended(ended)
+        os.close(ended)
+
+        with pytest.raises(ReleaseRefused, match=r"the machine gave no process for it: .*Too many open files"):
+            own_bench.open(spec)
+
+        resource.prlimit(zygote, resource.RLIMIT_NOFILE, before)
+        with contextlib.closing(own_bench.open(spec)) as second:
+            assert who(second.ask()) == second.staged.pid
+        assert who(first.ask()) == first.staged.pid
