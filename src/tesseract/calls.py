@@ -7,6 +7,9 @@ import msgspec
 
 from tesseract.release import Release
 
+ANSWER_BYTES_MAX = 256 * 1024
+"""Of one call, and of a release's parameters: what the program's loop decodes and looks at in one step."""
+
 FaultKind = Literal["raised", "overran", "answer", "lost"]
 
 

@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable
 
 from tesseract.errors import PeerGone
-from tesseract.wire import FILES_MAX, Frames, frame, receive_some
+from tesseract.wire import FILES_MAX, FRAME_BYTES_MAX, Frames, frame, receive_some
 
 
 class Channel:
     """`received` gets each frame's body, in order; `ended` is called once, when the other side has left or sends what
-    cannot be cut into frames. Descriptors that arrive, at most `files_max` at a time, wait in `files` for whoever
-    expects them; from a peer that has none to send none are taken."""
+    cannot be cut into frames of `frame_bytes_max`. Descriptors that arrive, at most `files_max` at a time, wait in
+    `files` for whoever expects them; from a peer that has none to send none are taken."""
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class Channel:
         ended: Callable[[], None],
         *,
         files_max: int = FILES_MAX,
+        frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self.files: deque[int] = deque()
         self.is_open = True
@@ -32,7 +33,7 @@ class Channel:
         self._received = received
         self._ended = ended
         self._files_max = files_max
-        self._frames = Frames()
+        self._frames = Frames(frame_bytes_max)
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         sock.setblocking(False)
         loop.add_reader(sock, self._read)

@@ -17,8 +17,8 @@ from types import ModuleType
 
 import msgspec
 
-from tesseract.calls import Answer, CarriedOver, Fault, FaultKind, HostSpec, Loaded
-from tesseract.carry import carry, culprit, size_problem
+from tesseract.calls import ANSWER_BYTES_MAX, Answer, CarriedOver, Fault, FaultKind, HostSpec, Loaded
+from tesseract.carry import carry, culprit, largest_field, size_problem
 from tesseract.contract import Contract, problems_of, struct_problems
 from tesseract.errors import ReleaseRefused, said_by
 from tesseract.fingerprint import fingerprint
@@ -60,6 +60,21 @@ class Guest:
         self._state_decoder = msgspec.msgpack.Decoder(module.State)
         self._answer_decoder = msgspec.msgpack.Decoder(contract.answer)
         self._encoder = msgspec.msgpack.Encoder()
+        too_large = self._size_problems()
+        if too_large:
+            raise ReleaseRefused(name_of(spec), too_large)
+
+    def _size_problems(self) -> list[str]:
+        """What makes `Loaded` larger than the program takes from a host. The defaults count as well: those that an
+        override stands for are told too."""
+        settings = (self._encoder.encode(msgspec.to_builtins(each)) for each in (self.params_type(), self.params))
+        described = len(schema_of(self.params_type)) + len(schema_of(self.state_type))
+        found = [
+            _too_large(PARAMS_TITLE, max(settings, key=len)),
+            size_problem(self.state_type, self.first_state()),
+            _over("the description of Params and State", described),
+        ]
+        return [problem for problem in found if problem]
 
     def loaded(self, confined: Mapping[str, str] | None = None) -> Loaded:
         """What the program is told of this release."""
@@ -142,6 +157,9 @@ class Guest:
             where = culprit(found, self.state_type.__name__)
             text = f"{where} ({self.sentence(error)})" if where else self.sentence(error)
             return self._unusable(text, took_ns)
+        too_large = _too_large(self.contract.answer.__name__, encoded, "the answer")
+        if too_large:
+            return self._unusable(too_large, took_ns)
         value = self._answer_decoder.decode(encoded)
         state = bytes(getattr(value, "state"))  # noqa: B009 - the contract says that the answer type has it
         problem = self._state_problem(state) or (self.contract.check(value) if self.contract.check else None)
@@ -285,9 +303,20 @@ def _short(filename: str, home: str) -> str:
     return f"{Path(home).name}{filename.removeprefix(home)}"
 
 
+def _too_large(name: str, encoded: bytes, called: str = "") -> str:
+    """Why an encoded object is too large for the program, with its largest field; empty when it is not."""
+    problem = _over(called or name, len(encoded))
+    return problem and problem + largest_field(name, encoded)
+
+
+def _over(name: str, size: int) -> str:
+    return f"{name} is {size} bytes, over the limit of {ANSWER_BYTES_MAX}" if size > ANSWER_BYTES_MAX else ""
+
+
 def _fault(kind: FaultKind, text: str, brief: str = "") -> Fault:
-    """A fault whose text can be encoded, whatever live code put into it."""
-    return Fault(kind, _encodable(text), _encodable(brief))
+    """A fault whose text can be encoded, whatever live code put into it, and has a limit: a traceback's end says what
+    was raised, and a line's beginning where."""
+    return Fault(kind, _encodable(text[-TRACEBACK_CHARACTERS_MAX:]), _encodable(brief[:TRACEBACK_CHARACTERS_MAX]))
 
 
 def _encodable(text: str) -> str:

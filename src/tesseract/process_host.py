@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import msgspec
 
-from tesseract.calls import Answer, Answered, Call, Fault, FaultKind, HostSpec, Loaded
+from tesseract.calls import ANSWER_BYTES_MAX, Answer, Answered, Call, Fault, FaultKind, HostSpec, Loaded
 from tesseract.channel import Channel
 from tesseract.contract import Contract
 from tesseract.errors import PeerGone
@@ -32,6 +32,9 @@ RESPAWN_WINDOW_S = 60.0
 STALLED_S = 0.1
 """When the loop comes so much too late to look, everything may have stood still: the call has its time once more."""
 WAITING_MAX = 10_000
+FRAME_BYTES_MAX = 4 * ANSWER_BYTES_MAX
+"""What a host may send at once: an answer, or its `Loaded`, and texts with limits of their own around it. A host that
+announces more is ended before the loop has read it."""
 
 
 _REPLIES = msgspec.msgpack.Decoder(Answered | Loaded)
@@ -268,7 +271,7 @@ class _Connection:
         self._died = died
         self._is_open = True
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=reached.sock)
-        self._channel = Channel(loop, sock, received, self._ended, files_max=0)
+        self._channel = Channel(loop, sock, received, self._ended, files_max=0, frame_bytes_max=FRAME_BYTES_MAX)
 
     def send(self, message: object) -> None:
         self._channel.send(message)

@@ -67,10 +67,11 @@ def receive_some(sock: socket.socket, files_max: int) -> tuple[bytes, Sequence[i
 
 
 class Frames:
-    """Cuts a stream of bytes into frames' bodies."""
+    """Cuts a stream of bytes into frames' bodies of at most `bytes_max` each."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = FRAME_BYTES_MAX) -> None:
         self._buffer = bytearray()
+        self._bytes_max = bytes_max
 
     def feed(self, received: bytes) -> list[bytes]:
         """The bodies that are whole now. Raises PeerGone for a length that nobody here would send."""
@@ -80,7 +81,7 @@ class Frames:
         bodies = []
         while len(self._buffer) >= LENGTH_BYTES:
             length = int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
-            if length > FRAME_BYTES_MAX:
+            if length > self._bytes_max:
                 raise PeerGone(f"a frame of {length} bytes was announced")
             end = LENGTH_BYTES + length
             if len(self._buffer) < end:

@@ -118,6 +118,10 @@ FAILING = {
     "it takes longer than `budget_ns`": ("overran", doing('time.sleep(line.text == "fail")', before="import time\n")),
     "it stays in C for longer": ("overran", doing('sum(range((line.text == "fail") * 10**11))')),
     "its process ends": ("lost", doing('line.text == "fail" and os._exit(1)', before="import os\n")),
+    "its answer is too large": (
+        "answer",
+        returning('return Reply(State(lines), "x" * 300_000 * (line.text == "fail"))'),
+    ),
     "its answer has a wrong type": (
         "answer",
         returning('return Reply(State(lines), None if line.text == "fail" else "")'),

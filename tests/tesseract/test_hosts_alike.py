@@ -11,8 +11,9 @@ from host_bench import KINDS, Bench, Opened, a_spec, bench_of, spec_of
 from release_trees import HEAD, Told, a_release
 
 from tesseract import ReleaseRefused, Tape
-from tesseract.calls import Answer, Rehearse
+from tesseract.calls import ANSWER_BYTES_MAX, Answer, Rehearse
 from tesseract.carry import STATE_BYTES_MAX
+from tesseract.guest import TRACEBACK_CHARACTERS_MAX
 from tesseract.schema import schema_of
 
 pytestmark = pytest.mark.process
@@ -240,6 +241,53 @@ def test_a_state_at_the_limit_is_kept_and_one_byte_more_is_a_fault(opened: Open)
     kind, line = fault(host.ask(room + 1))
     assert kind == "answer"
     assert f"65537 bytes, over the limit of {STATE_BYTES_MAX} for one key" in line
+
+
+def test_an_answer_at_the_limit_is_given_and_one_byte_more_is_a_fault(opened: Open) -> None:
+    host = opened("return Result(state, 'x' * given)")
+    around = len(msgspec.msgpack.encode({"state": {"seen": 0}, "value": "x" * 70_000})) - 70_000
+    room = ANSWER_BYTES_MAX - around
+
+    assert len(str(value(host.ask(room)))) == room
+    kind, line = fault(host.ask(room + 1))
+    assert kind == "answer"
+    told = f"the answer is {ANSWER_BYTES_MAX + 1} bytes, over the limit of {ANSWER_BYTES_MAX}"
+    assert line.startswith(f"{told}; Told.value has {room + 6} of them (strategy/__init__.py:")
+
+
+def test_a_long_text_of_an_exception_is_told_in_part_and_ends_nothing(opened: Open) -> None:
+    host = opened("if given:\n    raise ValueError('long ' * given)\nreturn Result(state, given)")
+
+    kind, line = fault(host.ask(1_000_000))
+
+    assert (kind, len(line)) == ("raised", TRACEBACK_CHARACTERS_MAX)
+    assert "ValueError: long long" in line
+    assert value(host.ask(0)) == 0
+
+
+LARGE = {
+    "params": (HEAD.replace("step: int = 1", "step: str = 'x' * 300_000"), {}, "Params is 300011 bytes"),
+    "default": (HEAD.replace("step: int = 1", "step: str = 'x' * 300_000"), {"step": ""}, "Params is 300011 bytes"),
+    "override": (HEAD.replace("step: int = 1", "step: str = ''"), {"step": "x" * 300_000}, "Params.step has 300005 of"),
+    "state": (HEAD.replace("seen: int = 0", "seen: str = 'x' * 70_000"), {}, "over the limit of 65536 for one key"),
+    "schema": (
+        HEAD.replace("seen: int = 0", f"seen: Literal['{'x' * 300_000}'] | None = None").replace(
+            "import", "from typing import Literal\nimport", 1
+        ),
+        {},
+        "the description of Params and State is",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(LARGE))
+def test_a_release_that_says_too_much_of_itself_is_refused(opened: Open, case: str) -> None:
+    head, overrides, sentence = LARGE[case]
+
+    with pytest.raises(ReleaseRefused) as refused:
+        opened(head=head, overrides=overrides)
+
+    assert any(sentence in problem for problem in refused.value.problems), refused.value.problems
 
 
 def test_what_live_code_keeps_of_a_result_does_not_change_it(opened: Open) -> None:

@@ -35,6 +35,11 @@ if given == "rubbish":
     for file in range(3, 64):
         try: os.write(file, b"\\x00\\x00\\x00\\x01\\xc1")
         except OSError: pass
+if given == "announce":
+    for file in range(3, 64):
+        try: os.write(file, ((1 << 20) + 1).to_bytes(4, "big"))
+        except OSError: pass
+    time.sleep(0.05)
 if given == "forge":
     for file in range(3, 64):
         try: os.write(file, bytes(os.urandom(0)) + b"\\xff" * 8)
@@ -262,7 +267,7 @@ def test_what_live_code_prints_is_told_with_its_release(opened: Open, bench: Pro
     assert bench.notes == ["v1 printed: hello"]
 
 
-@pytest.mark.parametrize("given", ["rubbish", "forge"])
+@pytest.mark.parametrize("given", ["rubbish", "forge", "announce"])
 def test_a_process_that_writes_into_its_socket_is_ended_and_replaced(opened: Open, given: str) -> None:
     host = opened()
     first = who(host.ask())

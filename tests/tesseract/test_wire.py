@@ -84,6 +84,9 @@ def test_a_torn_frame_is_kept_until_its_rest_comes() -> None:
 
 def test_a_frame_of_the_largest_size_may_come_and_one_byte_more_is_the_end() -> None:
     assert Frames().feed(FRAME_BYTES_MAX.to_bytes(LENGTH_BYTES, "big")) == []
+    assert Frames(10).feed((10).to_bytes(LENGTH_BYTES, "big")) == []
+    with pytest.raises(PeerGone, match="a frame of 11 bytes was announced"):
+        Frames(10).feed((11).to_bytes(LENGTH_BYTES, "big"))
     with pytest.raises(PeerGone, match=f"a frame of {FRAME_BYTES_MAX + 1} bytes was announced"):
         Frames().feed((FRAME_BYTES_MAX + 1).to_bytes(LENGTH_BYTES, "big"))
 
