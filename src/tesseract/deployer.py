@@ -47,6 +47,8 @@ class Deployer:
     def __init__(self, seam: Seam[Any], link: WorkshopLink, on_event: Callable[[Event], None]) -> None:
         self.seam = seam
         self.waiting = Waiting(0, "", "")
+        self.pin = ""
+        """The release, by name, beside which nothing but parameters goes live; empty for none."""
         self._link = link
         self._listener = on_event
         self._asked: dict[str, str] = {}
@@ -148,12 +150,21 @@ class Deployer:
         """Puts it in the queue; what is taken again has kept its turn."""
         going = self._going
         self._asked[taken.request] = taken.release.name
+        if self.pin and taken.what != "params" and taken.release.name != self.pin:
+            self._hold_off(taken)
+            return
         if going is not None and going.taken.request == taken.request:
             self._end(taken.request)
             self._queue.insert(0, taken)
         else:
             self._queue.append(taken)
         self._begin_next()
+
+    def _hold_off(self, taken: Taken) -> None:
+        self._end(taken.request)
+        why = f"the release {self.pin} is pinned"
+        self._link.order(Drop(taken.request, why))
+        self._refused(taken.request, taken.release.name, "pin", (f"{why}; take the pin away first",))
 
     def _begin_next(self) -> None:
         """Hands the states and the tape over for the next candidate, unless one is on its way."""

@@ -224,6 +224,11 @@ class Runtime(Generic[Value]):
     def _refuse(self, why: str) -> NoReturn:
         raise RequestRefused(f"{why}; {self.seam.running()} is still running")
 
+    def pin(self, release: str = "") -> None:
+        """From now on nothing but this release, by its name, and parameters go live; empty for whatever comes. What
+        runs is not touched; a release on probation can still be taken back."""
+        self._running().pin = release
+
     def trip(self, release: str, text: str) -> None:
         """A tripwire of the program: takes `release` back if it is on probation."""
         self._running().trip(release, text)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from foresight.cli import deploying, explaining, reading, releasing, replaying, running, setting_up, tuning
+from foresight.cli import deploying, explaining, pinning, reading, releasing, replaying, running, setting_up, tuning
 from foresight.errors import ForesightError
 from tesseract import TesseractError
 
@@ -31,7 +31,7 @@ def foresight(
         raise typer.Exit
 
 
-for group in (setting_up, running, deploying, releasing, tuning, reading, explaining, replaying):
+for group in (setting_up, running, deploying, pinning, releasing, tuning, reading, explaining, replaying):
     group.register(app)
 
 

@@ -149,6 +149,7 @@ class Bot:
         for request in self.inbox.old_requests():
             self._answer(request, False, "it was asked before this run began, and nothing was done; ask again")
         self._halt_or_resume(self._desired)
+        self.live.pin(self._desired.pin, self._desired.author)
 
     def use_clock(self, clock: Clock) -> None:
         """From now on time is this clock's: the one that runs, once the history has been taken."""
@@ -229,6 +230,7 @@ class Bot:
 
     def _desire(self, desired: Desired) -> None:
         self._halt_or_resume(desired)
+        self.live.pin(desired.pin, desired.author)
         problem = self._numbers.problem_with(desired)
         if problem is not None:
             self._refuse_number(desired, problem)

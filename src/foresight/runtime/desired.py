@@ -1,8 +1,9 @@
 """`state/desired.json`: what the operator asks for.
 
-    {"revision": 3, "author": "ana", "halted": false, "params": {"price_max": 0.96, "momentum.s30": 0.5}}
+    {"revision": 3, "author": "ana", "halted": false, "pin": "v17", "params": {"price_max": 0.96, "momentum.s30": 0.5}}
 
-`params` override the strategy's parameters, and go the way of every deploy; `halted` refuses new entries. The document
+`params` override the strategy's parameters, and go the way of every deploy; `halted` refuses new entries; `pin` names
+the release that runs, whatever is saved or merged. The document
 is looked at ten times a second. One that is wrong is refused with every reason: at the start nothing runs then, later
 what was in force stays so.
 """
@@ -24,12 +25,14 @@ NUMBERS_MAX = 1_000
 
 
 class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`params` maps dotted names to values; `halted` refuses new entries while it is true."""
+    """`params` maps dotted names to values; `halted` refuses new entries while it is true; `pin` is the name of the
+    release that alone may run, empty for none."""
 
     revision: Annotated[int, msgspec.Meta(ge=1, le=REVISION_MAX)] = 1
     author: str = "operator"
     halted: bool = False
     params: dict[str, object] = {}
+    pin: Annotated[str, msgspec.Meta(pattern=r"^(v[1-9][0-9]{0,8})?$")] = ""
 
     @property
     def name(self) -> str:

@@ -41,9 +41,10 @@ FORCING = "`foresight deploy --force` deploys it all the same"
 
 class DeployDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What is live and what is on its way. `rounds` counts the fewest answers of any slot since the last commit, out of
-    `probation_rounds`; `standby` answers when the live one fails. `waiting` are commits of the followed branch that are
-    not live, `waiting_since` when the oldest of them was made. `round_trip_us` is what a call costs beside the live
-    function; `confined` says what the kernel keeps from live code."""
+    `probation_rounds`; `standby` answers when the live one fails. `pin` is the release beside which none goes live.
+    `waiting` are commits of the followed branch that are not live, `waiting_since` when the oldest of them was made.
+    `round_trip_us` is what a call costs beside the live function; `confined` says what the kernel keeps from live
+    code."""
 
     live: str
     revision: int
@@ -51,6 +52,7 @@ class DeployDocument(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     probation_rounds: int
     follow: str
+    pin: str
     waiting: int
     waiting_since: str
     last: str
@@ -86,7 +88,7 @@ class LiveCode:
         self._warn = warn
         self._encoder = msgspec.msgpack.Encoder()
         self._shadow_sees = shadow_sees
-        self._last = self._last_refusal = ""
+        self._last = self._last_refusal = self._pin = ""
         self._asked: dict[str, Request] = {}
         self._strategies = _strategies_of(config)
         self.runtime: Runtime[Answer] = Runtime(
@@ -133,6 +135,17 @@ class LiveCode:
             self._asked.pop(request.id, None)
             raise
 
+    def pin(self, release: str, author: str) -> None:
+        """From now on this release alone may run; it is brought live where another one is. Empty: any may."""
+        if release == self._pin:
+            return
+        self._pin = release
+        self.runtime.pin(release)
+        if release and self.runtime.seam.running() != release:
+            self.request(Request(id=f"pin-{release}", action="rollback", where=release, author=author))
+        elif not release:
+            self._warn("no release is pinned any more; what was saved meanwhile goes live with the next save or deploy")
+
     def take_tree(self) -> None:
         """Deploys the live tree as it is now, where saved files are followed: inside this process nobody watches it,
         and a kept release may have been started."""
@@ -165,6 +178,7 @@ class LiveCode:
             rounds=min(rounds, default=0),
             probation_rounds=seam.rounds,
             follow=self._config.deploy.follow,
+            pin=self._pin,
             waiting=waiting.commits,
             waiting_since=waiting.since,
             last=self._last,
