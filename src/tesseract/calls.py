@@ -118,8 +118,9 @@ class Rehearse(msgspec.Struct, frozen=True, tag=True):
 
 class Rehearsed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """`digests` are 8 bytes an answer, in the tape's order; `differing` of `compared` decisions are not what was
-    decided then. Times are nanoseconds; `merged` are the states with the refolded fields; `violations` is what the cage
-    refused, also where live code swallowed the error."""
+    decided then. Times are nanoseconds; `merged` are the states with the refolded fields; `changed` are the
+    release's own variables that are not as before, and `left_behind` says what else of the process is not; `violations`
+    is what the cage refused, also where live code swallowed the error."""
 
     evaluations: int
     faults: tuple[str, ...]
@@ -136,6 +137,7 @@ class Rehearsed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     merged: dict[str, bytes]
     printed: str = ""
     violations: tuple[str, ...] = ()
+    left_behind: tuple[str, ...] = ()
 
 
 class Tell(msgspec.Struct, frozen=True, tag=True):

@@ -14,6 +14,7 @@ import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from hashlib import blake2b
 from types import FunctionType, GeneratorType, MappingProxyType, MemberDescriptorType, ModuleType
 
@@ -183,6 +184,8 @@ class _Walk:
             self._container(value, depth)
         elif kind is MappingProxyType:
             self._container(dict(value), depth)  # type: ignore[call-overload]  # it is a mapping
+        elif kind is ContextVar:
+            self.feed(value.get(None), depth)  # type: ignore[attr-defined]  # it is a context variable
         elif kind is GeneratorType:
             frame = value.gi_frame  # type: ignore[attr-defined]  # it is a generator
             self._all((frame.f_lasti, dict(frame.f_locals)) if frame else (), depth)

@@ -7,6 +7,7 @@ limited or refused by the kernel before a line of live code is executed.
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from types import ModuleType
 import msgspec
 
 from tesseract import cage
-from tesseract.calls import Answered, Call, Carry, HostSpec, Loaded, Rehearse, Request, Tell
+from tesseract.calls import Answered, Call, Carry, HostSpec, Loaded, Rehearse, Rehearsed, Request, Tell
 from tesseract.compiled import CompiledSources
 from tesseract.contract import Contract
 from tesseract.errors import PeerGone, ReleaseRefused
@@ -55,7 +56,8 @@ def run(
     if guest is None:
         return
     guest.watchdog.keep_handler()
-    host = HostProcess(guest, link, tape)
+    baseline.owns_handler(signal.SIGALRM)
+    host = HostProcess(guest, link, tape, baseline)
     with contextlib.suppress(PeerGone):
         host.serve()
 
@@ -81,7 +83,7 @@ def _load(
     except BaseException as error:  # noqa: BLE001 - live code is executed here; whatever it raises refuses it
         problems = [sentence_of(error, spec.release.path)]
     else:
-        problems = _left_behind(spec, baseline)
+        problems = _left_behind(spec, baseline, "at its import")
         loaded = guest.loaded(confined)
         if loaded.digest != spec.release.digest or has_byte_code(spec.release.path):
             problems.append(not_as_stored(spec))
@@ -96,14 +98,14 @@ def _imported(spec: HostSpec, compiled: CompiledSources) -> ModuleType:
         return importlib.import_module(spec.module)
 
 
-def _left_behind(spec: HostSpec, baseline: Baseline) -> list[str]:
-    """What the import did besides defining modules, as sentences; the path that was put there for it is its own."""
+def _left_behind(spec: HostSpec, baseline: Baseline, when: str) -> list[str]:
+    """What live code changed that is not its own, as sentences; the path that was put there for it is its own."""
     home = str(spec.release.path.parent)
     if sys.path[:1] != [home]:
-        return ["at its import it changed sys.path"]
+        return [f"{when} it changed sys.path"]
     del sys.path[0]
     try:
-        return [f"at its import {problem}" for problem in baseline.problems()]
+        return [f"{when} {problem}" for problem in baseline.problems()]
     finally:
         sys.path.insert(0, home)
 
@@ -122,10 +124,11 @@ def _is_told(tried: str, problems: list[str]) -> bool:
 class HostProcess:
     """Answers requests, one at a time, in their order."""
 
-    def __init__(self, guest: Guest, link: Link[Request], tape: list[tuple[int, int]]) -> None:
+    def __init__(self, guest: Guest, link: Link[Request], tape: list[tuple[int, int]], baseline: Baseline) -> None:
         self._guest = guest
         self._link = link
         self._tape = tape
+        self._baseline = baseline
         self._rehearsal: Rehearsal | None = None
         self._encoder = msgspec.msgpack.Encoder()
 
@@ -138,13 +141,17 @@ class HostProcess:
                 case Carry(states=states, old_schema=schema):
                     self._link.send(self._guest.carry(states, schema))
                 case Rehearse():
-                    self._rehearsal = Rehearsal(self._guest, read_tape(self._tape), request)
-                    done = self._rehearsal.run()
-                    tried = tuple(_violations(self._guest.spec))
-                    self._link.send(msgspec.structs.replace(done, printed=_printed(), violations=tried))
+                    self._link.send(self._rehearsed(request))
                 case Tell(place=place):
                     assert self._rehearsal is not None, "only what was rehearsed can be told"
                     self._link.send(self._rehearsal.answer_at(place))
+
+    def _rehearsed(self, asked: Rehearse) -> Rehearsed:
+        spec = self._guest.spec
+        self._rehearsal = Rehearsal(self._guest, read_tape(self._tape), asked)
+        done = self._rehearsal.run()
+        left = tuple(_left_behind(spec, self._baseline, "while it was rehearsed"))
+        return msgspec.structs.replace(done, printed=_printed(), violations=tuple(_violations(spec)), left_behind=left)
 
     def _answer(self, call: Call) -> Answered:
         answer = self._guest.call_encoded(call.given, call.state)

@@ -1,4 +1,5 @@
-"""Did the import of a release change anything that it does not own? Asked of a process that runs nothing else.
+"""Did the import or the rehearsal of a release change anything that it does not own? Asked of a process that runs
+nothing else.
 
 `Baseline` remembers every attribute of every module loaded so far and of their classes, by identity, and the settings
 of the interpreter and of the process.
@@ -100,6 +101,10 @@ class Baseline:
         self._thread_count = 0
         self._finders: list[object] = []
         self._filters: list[object] = []
+
+    def owns_handler(self, number: int) -> None:
+        """The handler that this signal has now is the process's own from here on."""
+        self._handlers[number] = signal.getsignal(number)
 
     def problems(self) -> list[str]:
         """What differs now, as sentences that begin with `it`. Empty when nothing does."""

@@ -229,6 +229,7 @@ def _objections(done: Rehearsed, asked: Rehearse) -> list[str]:
         )
     if done.changed:
         problems.append(f"state outside State: {', '.join(done.changed)} changed while it was rehearsed")
+    problems += [f"state outside State: {left}" for left in done.left_behind]
     return problems + [tried for tried in done.violations if not is_told(tried, done.faults)]
 
 

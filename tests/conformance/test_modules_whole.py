@@ -114,6 +114,8 @@ MUTATED = {
     "CACHE": "CACHE = {}\n\n\ndef edge():\n    CACHE[len(CACHE)] = 1\n    return len(CACHE)\n",
     "COUNT": "COUNT = 0\n\n\ndef edge():\n    global COUNT\n    COUNT += 1\n    return COUNT\n",
     "Counter.total": "class Counter:\n    total = 0\n\n\ndef edge():\n    Counter.total += 1\n    return 1\n",
+    "SEEN": "from contextvars import ContextVar\n\nSEEN = ContextVar('seen', default=0)\n\n\n"
+    "def edge():\n    SEEN.set(SEEN.get() + 1)\n    return SEEN.get()\n",
     "edge.<default 0>": "def edge(seen=[]):\n    seen.append(1)\n    return len(seen)\n",
 }
 
@@ -137,6 +139,57 @@ def test_module_global_mutated_at_run_time(tmp_path: Path, host: str) -> None:
             )
         assert program.deploy({"signals.py": "CACHE = {}\n\n\ndef edge():\n    return 2 + len(CACHE)\n"}).is_live
         assert program.value() == 2
+
+
+MUTATED_ELSEWHERE = {
+    "added json.seen": "import json\n\n\ndef edge():\n    json.seen = getattr(json, 'seen', 0) + 1\n    return 1\n",
+    "added builtins.seen": "import builtins\n\n\ndef edge():\n    builtins.seen = 1\n    return 1\n",
+    "replaced json.dumps": "import json\n\n\ndef edge():\n    json.dumps = repr\n    return 1\n",
+    "added conformance.resident.Given.seen": "from conformance.resident import Given\n\n\n"
+    "def edge():\n    Given.seen = 1\n    return 1\n",
+    "changed the garbage collector's switch from True to False": "import gc\n\n\ndef edge():\n    gc.disable()\n"
+    "    return 1\n",
+    "changed the recursion limit from 1000 to 2000": "import sys\n\n\ndef edge():\n    sys.setrecursionlimit(2000)\n"
+    "    return 1\n",
+    "changed sys.path": "import sys\n\n\ndef edge():\n    sys.path.insert(0, '/seen')\n    return 1\n",
+    "set a handler for SIGALRM": "import signal\n\n\ndef edge():\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+    "    return 1\n",
+}
+"""What a process of its own sees; inside the program's process these things are the program's as well."""
+INNOCENT = """
+def edge():
+    import decimal, fractions, functools, locale, random, re, statistics, string, time, unicodedata
+    from collections import namedtuple
+    from dataclasses import dataclass
+    from datetime import datetime
+    from enum import Flag
+    from zoneinfo import ZoneInfo
+    import colorsys, csv, difflib, heapq, html.parser, ipaddress, json.tool, textwrap, urllib.parse, uuid
+    re.compile("a(b)?").match("ab"), datetime.strptime("2026", "%Y"), f"{1.5:.3f}"
+    string.Template("$a").substitute(a=1), random.Random(1).random(), json.loads("[1]"), statistics.fmean([1.0])
+    functools.cache(len)(()), decimal.Decimal(1) / 3, dataclass(type("D", (), {})), namedtuple("T", "a")(1)
+    Flag("F", "A B")(3), "a".encode("idna"), ZoneInfo.key, warn()
+    return 1
+
+
+def warn():
+    import warnings
+    warnings.warn("only a warning", stacklevel=1)
+"""
+
+
+def test_what_a_rehearsal_leaves_in_somebody_elses_module_is_state_too(tmp_path: Path) -> None:
+    files = {
+        "signals.py": "def edge():\n    return 1\n",
+        "__init__.py": entry("from strategy.signals import edge\n\n\ndef told():\n    return edge()\n"),
+    }
+    with a_program(tmp_path, host="process", files=files) as program:
+        assert program.value() == 1
+        for change, source in MUTATED_ELSEWHERE.items():
+            says = f"state outside State: while it was rehearsed it {change}"
+            refused(program, {"signals.py": source}, says, step="rehearsal")
+        verdict = program.deploy({"signals.py": INNOCENT})
+        assert verdict.is_live, verdict.text
 
 
 @pytest.mark.parametrize("host", HOSTS)

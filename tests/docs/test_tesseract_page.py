@@ -77,6 +77,7 @@ REFUSED = {
     "it takes too long": doing("time.sleep(1.0)", before="import time\n"),
     "it asks the clock": returning("return Reply(State(lines), str(time.monotonic_ns()))", before="import time\n"),
     "it remembers something outside State": doing("SEEN.append(line.text)", before="SEEN = []\n"),
+    "it remembers something in another module": doing("json.seen = line.text", before="import json\n"),
     "it writes a file": doing('line.text == "number 2" and open("log.txt", "a")'),
     "it reads a file that is not its own": edited(before='PASSWORDS = open("/etc/passwd").read()\n'),
     "it uses the network": edited(before='import socket\n\nsocket.create_connection(("example.com", 80))\n'),
