@@ -128,6 +128,20 @@ class ReleaseStore:
             history = (history[0], *history[-HISTORY_MAX + 1 :])
         return self._write(msgspec.structs.replace(entry, state=state, history=history))
 
+    def note(self, number: int, *, author: str, note: str) -> Entry:
+        """Puts a command's note beside a release that has none. What a watch or a start took is as if the command had
+        come before them, with its author, and its note in place of a commit's subject; what has been kept once only
+        gets the note. The entry comes back; one that keeps another note is as it was. Raises OSError."""
+        entry = self.entry(number)
+        is_new = all(step.state != "kept" for step in entry.history)
+        if entry.origin != "command" and is_new:
+            entry = msgspec.structs.replace(entry, origin="command", author=author or entry.author, note=note)
+        elif not entry.note:
+            entry = msgspec.structs.replace(entry, note=note)
+        else:
+            return entry
+        return self._write(entry)
+
     def is_barred(self, digest: str) -> str | None:
         """Why this content is not deployed again by itself, as a sentence, or None when it may be."""
         entry = self._by_digest(digest)

@@ -37,28 +37,10 @@ from tesseract.release import Release, read_tree, require_apart
 from tesseract.resident import Resident
 from tesseract.staging import Opener, Ready, RefusedAt, stage
 from tesseract.store import ReleaseStore
-from tesseract.store_index import Entry, iso
+from tesseract.store_index import iso
 
 UNWRITTEN_MAX = 1_000
 """Moves that wait for the disk; a store that has taken nothing for so long misses the oldest."""
-
-
-class NotedStore(ReleaseStore):
-    """The store, in which a release can be given its note after it was taken."""
-
-    def note(self, number: int, *, author: str, note: str) -> Entry:
-        """Puts a command's note beside a release that has none. What a watch or a start took is as if the command had
-        come before them, with its author, and its note in place of a commit's subject; what has been kept once only
-        gets the note. The entry comes back; one that keeps another note is as it was. Raises OSError."""
-        entry = self.entry(number)
-        is_new = all(step.state != "kept" for step in entry.history)
-        if entry.origin != "command" and is_new:
-            entry = msgspec.structs.replace(entry, origin="command", author=author or entry.author, note=note)
-        elif not entry.note:
-            entry = msgspec.structs.replace(entry, note=note)
-        else:
-            return entry
-        return self._write(entry)
 
 
 class Workshop:
@@ -68,7 +50,7 @@ class Workshop:
         self, place: Workplace, opener: Opener, now_ns: Callable[[], int], *, resident: Resident | None = None
     ) -> None:
         self.place = place
-        self.store = NotedStore(Path(place.store))
+        self.store = ReleaseStore(Path(place.store))
         self.resident = resident or Resident(place.resident)
         self._opener = opener
         self._now_ns = now_ns

@@ -20,7 +20,6 @@ from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock
 from foresight.sources.simulated import SimulatedMarket
 from tesseract import Entry, NotDone, ReleaseStore, Request
-from tesseract.workshop import NotedStore
 
 
 class Operated:
@@ -156,7 +155,7 @@ def test_a_note_that_the_disk_does_not_take_is_told_and_the_deploy_goes_on(
     def full(*_: object, **__: object) -> Entry:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(NotedStore, "note", full)
+    monkeypatch.setattr(ReleaseStore, "note", full)
     operated.edit()
 
     assert operated.ask("r1", "deploy", note="a wider band")["text"].startswith("v2 r1 is live")
