@@ -22,6 +22,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 import seam_cpu
+import seam_floor
 import seam_lateness
 import seam_live
 import seam_restart
@@ -34,7 +35,10 @@ KEPT = "seam.json"
 PAGE = BENCH.parent / "docs" / "benchmarks.md"
 
 FIGURES: dict[str, Callable[[Namespace], Document]] = {
-    "loop": lambda chosen: seam_cpu.measured(quick=chosen.quick),
+    "loop": lambda chosen: {
+        **seam_cpu.measured(quick=chosen.quick),
+        "floor_ms": seam_floor.measured(*((5, 5) if chosen.quick else (seam_cpu.DEPLOYS, seam_cpu.WAITS))),
+    },
     "lateness": lambda chosen: seam_lateness.measured(
         quick=chosen.quick, pairs=chosen.pairs, slice_s=chosen.minutes * 60, period_s=chosen.period
     ),

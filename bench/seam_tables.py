@@ -51,7 +51,9 @@ def loop(figure: Figure) -> list[str]:
         for lines, size in sizes
     ]
     heads = ("lines", "deploys", "p50 ms", "p99 ms", "max ms", "taken off")
-    found = table(heads, ([*row, _verdict(size)] for row, (_, size) in zip(rows, sizes, strict=True)))
+    judged = [[*row, _verdict(size)] for row, (_, size) in zip(rows, sizes, strict=True)]
+    floor = ["floor", *(figure["floor_ms"][name] for name in ("count", "p50", "p99", "max")), "", ""]
+    found = table(heads, [*judged, floor])
     bars = f"Bars: {figure['bar_p99_ms']} ms at the 99th percentile, {figure['bar_max_ms']} ms at most."
     costs = next(iter(figure["lines"].values()))["callbacks_ms_per_deploy"].items()
     shown = [[f"`{name}`", each["calls"], each["total"], each["max"]] for name, each in list(costs)[:CALLBACKS_SHOWN]]
