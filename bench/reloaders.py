@@ -31,17 +31,9 @@ from conformance.program import HEAD, a_program  # noqa: E402
 from measuring import Document, arguments, keep, machine, tell  # noqa: E402
 from peer_setup import PeerUnavailableError  # noqa: E402
 from reloaders_setup import PEERS, reloaders_python  # noqa: E402
+from reloaders_table import OURS, TOOLS, table  # noqa: E402
 
 DRIVER = Path(__file__).resolve().parent / "reloaders" / "driver.py"
-TOOLS = {
-    "reload": "importlib.reload",
-    "importers": "the same with importers",
-    "autoreload": "IPython autoreload",
-    "jurigged": "jurigged",
-    "hmr": "hmr",
-}
-OURS = "Tesseract"
-GROUPS = {"A": "code", "B": "modules", "C": "bad at import", "F": "what people look at"}
 CODE = (test_code_functions, test_code_classes, test_code_constants, test_code_data, test_code_decorators)
 CASE_S_MAX = 60
 EDITS = 20
@@ -208,26 +200,6 @@ def _counted(
             if not is_passed:
                 failed.setdefault(group, []).append(f"{case.name} {key[2:]}".strip())
     return counts, failed
-
-
-def table(counts: dict[str, dict[str, tuple[int, int]]], speeds: dict[str, Document]) -> str:
-    """As Markdown."""
-    head = [
-        "tool",
-        *(f"{group}: {name}" for group, name in GROUPS.items()),
-        "save → visible",
-        "loop stall, median / worst",
-    ]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for tool, each in counts.items():
-        cells = [f"{pair[0]} of {pair[1]}" if (pair := each.get(group)) else "n/a" for group in GROUPS]
-        speed = speeds.get(tool, {})
-        visible = f"{speed['visible_ms']} ms" if "visible_ms" in speed else "see below"
-        stall = (
-            f"{speed['stall_median_ms']} / {speed['stall_worst_ms']} ms" if "stall_worst_ms" in speed else "see below"
-        )
-        lines.append("| " + " | ".join([TOOLS.get(tool, tool), *cells, visible, stall]) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
