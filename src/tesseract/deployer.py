@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tesseract.calls import Answer, Fault
-from tesseract.candidate import Candidate
+from tesseract.candidate import Asked, Candidate
 from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, WentBack, WentLive
 from tesseract.errors import RequestRefused
 from tesseract.host import Host
@@ -49,7 +49,7 @@ class Deployer:
         self.waiting = Waiting(0, "", "")
         self._link = link
         self._listener = on_event
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, Asked] = {}
         self._canary: dict[str, tuple[str, ...]] = {}
         self._shadow_ns: dict[str, int] = {}
         self.on_shadow: OnShadow = lambda _key, _host, _answer, _taken: None
@@ -68,13 +68,14 @@ class Deployer:
 
     # What is asked
 
-    def take(self, take: Take, *, canary: Iterable[str] = (), shadow_ns: int = 0) -> None:
-        """Begins a deploy; what becomes of it is told by events. With `shadow_ns` it is a shadow for so long first."""
+    def take(self, take: Take, *, canary: Iterable[str] = (), shadow_ns: int = 0, called: str = "") -> None:
+        """Begins a deploy; what becomes of it is told by events. With `shadow_ns` it is a shadow for so long first.
+        `called` is the name of a request that is no deploy for the one who asks."""
         if canary:
             self._canary[take.request] = tuple(canary)
         if shadow_ns:
             self._shadow_ns[take.request] = shadow_ns
-        self._asked[take.request] = "the deploy"
+        self._asked[take.request] = Asked(called)
         self._link.order(take)
 
     def roll_back(self, request: str, author: str) -> None:
@@ -147,7 +148,7 @@ class Deployer:
     def _taken(self, taken: Taken) -> None:
         """Puts it in the queue; what is taken again has kept its turn."""
         going = self._going
-        self._asked[taken.request] = taken.release.name
+        self._asked.setdefault(taken.request, Asked()).release = taken.release.name
         if going is not None and going.taken.request == taken.request:
             self._end(taken.request)
             self._queue.insert(0, taken)
@@ -191,7 +192,7 @@ class Deployer:
         )
 
     def _refused(self, request: str, release: str, step: str, problems: tuple[str, ...]) -> None:
-        what = release or "the deploy"
+        what = release or self._asked.get(request, Asked()).called or "the deploy"
         told = "; ".join(problems)
         still = f"{self.seam.running()} is still running" if self.seam.strategies else "nothing is running yet"
         text = f"{what} refused at {step}: {told}; {still}"
@@ -441,6 +442,6 @@ class Deployer:
         going, self._going = self._going, None
         if going is not None:
             going.close()
-        for request, what in list(self._asked.items()):
+        for request, asked in list(self._asked.items()):
             self._link.order(Drop(request, "the program was stopped"))
-            self._on_event(NotDone(request, f"{what} was not deployed: the program was stopped", is_refused=True))
+            self._on_event(NotDone(request, f"{asked.not_done}: the program was stopped", is_refused=True))

@@ -66,13 +66,18 @@ CASES = {
         asked={"action": "deploy", "where": "{folder}/large"},
     ),
     "unknown_release": Refusal(
-        "snapshot", "v99: ", "there is no such release", asked={"action": "rollback", "where": "v99"}
+        "snapshot",
+        "v99: ",
+        "there is no such release",
+        asked={"action": "rollback", "where": "v99"},
+        what="the rollback to v99",
     ),
     "no_name_of_a_release": Refusal(
         "snapshot",
         "'newest' is no release",
         "write a name such as v12",
         asked={"action": "rollback", "where": "newest"},
+        what="the rollback to newest",
     ),
     "commit_without_a_branch": Refusal(
         "snapshot", "HEAD: ", "no branch is named", asked={"action": "deploy", "what": "commit", "where": "HEAD"}
