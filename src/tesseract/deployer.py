@@ -85,7 +85,8 @@ class Deployer:
             running = self._newest(lambda _each: True)
             assert running is not None
             name = running.spec.release.name
-            why = f"{name} has no standby; name a release to go back to, such as v1"
+            example = "" if name == "v1" else ", such as v1"
+            why = f"{name} has no standby; name a release to go back to{example}"
             raise RequestRefused(f"{why}; {name} is still running")
         self._request = request
         try:
@@ -349,10 +350,8 @@ class Deployer:
             over=lambda problem: self._shadow_over(going, problem),
         )
         self._end(taken.request)
-        minutes = going.shadow_ns / 60e9
-        self._on_event(
-            Shadowing(taken.request, taken.release, f"a shadow for {minutes:g} min; {going.report.sentence()}")
-        )
+        what = f"a shadow for {_span(going.shadow_ns)}; {going.report.sentence()}"
+        self._on_event(Shadowing(taken.request, taken.release, what))
         self._begin_next()
 
     def _shadow_over(self, going: Candidate, problem: str | None) -> None:
@@ -445,3 +444,10 @@ class Deployer:
         for request, asked in list(self._asked.items()):
             self._link.order(Drop(request, "the program was stopped"))
             self._on_event(NotDone(request, f"{asked.not_done}: the program was stopped", is_refused=True))
+
+
+def _span(nanoseconds: int) -> str:
+    """`40 s`, `30 min`, `2 h`: in the largest unit that it is a whole number of."""
+    seconds = round(nanoseconds / 1e9, 3)
+    size, unit = next((each for each in ((3600, "h"), (60, "min")) if seconds and seconds % each[0] == 0), (1, "s"))
+    return f"{seconds / size:g} {unit}"

@@ -235,7 +235,7 @@ def test_a_refusal_at_the_commit_has_its_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_request_that_cannot_be_done_has_its_sentence(tmp_path: Path, host: str) -> None:
     refused = {
-        "rollback": ({"action": "rollback"}, ("v1 has no standby", "name a release to go back to, such as v1")),
+        "rollback": ({"action": "rollback"}, ("v1 has no standby; name a release to go back to; v1 is still running",)),
         "keep": ({"action": "keep"}, ("nothing is on probation",)),
         "canary": (
             {"action": "deploy", "canary": ("eth",)},

@@ -15,7 +15,7 @@ from foresight.bot_folder import init_bot
 from foresight.config import load_config
 from foresight.effects import Commanded, Journal
 from foresight.markets import SECOND_NS
-from foresight.runtime import live_code
+from foresight.runtime import deploys
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock
 from foresight.sources.simulated import SimulatedMarket
@@ -193,7 +193,7 @@ STOPPED = "was not deployed: the program was stopped"
 def test_what_was_asked_is_named_when_the_program_is_stopped(asked: dict[str, Any], runtimes: str, told: str) -> None:
     event = NotDone("r1", runtimes, is_refused=True)
 
-    assert live_code._sentence(event, Request(id="r1", author="ana", **asked)) == told + "the program was stopped"
+    assert deploys.not_done_text(event, Request(id="r1", author="ana", **asked)) == told + "the program was stopped"
 
 
 def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothing_changes(operated: Operated) -> None:

@@ -115,6 +115,7 @@ class Bot:
                 on_answer=self._answer,
                 on_progress=self._progress,
                 shadow_sees=self._shadow_sees,
+                shadow_report=lambda: None if self.engine.shadow is None else self.engine.shadow.report(),
                 warn=self.warn,
             )
             stack.callback(self.live.runtime.close)
