@@ -21,6 +21,7 @@ from foresight.ledger.projection import TradeRow
 from foresight.money import MICROS, text_of
 from foresight.runtime.documents import PositionsDocument, PresenceDocument, StatusDocument, iso
 from foresight.runtime.ledger_file import run_trades
+from foresight.runtime.state_files import open_lock
 from foresight.view.deploys import deploy_pieces
 from foresight.view.tables import presence_table, slots_table
 from foresight.view.writing import one_line
@@ -169,7 +170,7 @@ def is_running(folder: BotFolder) -> bool:
     """Whether a process runs this bot. Its lock is asked, because the number of a process that has ended may be in use
     again; the look takes a shared lock for an instant."""
     try:
-        with (folder.state / "lock").open("rb") as file:
+        with open_lock(folder.state / "lock", makes_it=False) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
