@@ -102,7 +102,7 @@ def test_a_canary_or_shadow_of_what_runs_is_refused_with_what_to_do(
     told = operated.ask("r1", "deploy", **more)
 
     assert told["state"] == "refused"
-    assert told["text"].startswith("v1 is what runs already; nothing was done; ")
+    assert told["text"].startswith("v1 is what runs already; nothing was done; every slot has it already")
     assert "edit a copy of the folder and name it" in told["text"]
 
 

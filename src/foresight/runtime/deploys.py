@@ -11,10 +11,10 @@ FORCING = "`foresight deploy --force` deploys it all the same"
 """What to do about content that is barred."""
 
 ELSEWHERE = (
-    "what is saved in strategy/ is live on every slot already: edit a copy of the folder and name it,"
+    "every slot has it already, as it has every save while files are followed: edit a copy of the folder and name it,"
     ' `foresight deploy PATH …`, or set follow = "none" in [deploy]'
 )
-"""What to do about a canary or a shadow of what the watch has brought live."""
+"""What to do about a canary or a shadow of what runs."""
 
 PARAMETERS_SHOWN_NS = 10 * 60 * 1_000_000_000
 """How long a refusal of parameters stands on screens: `desired.json` may be put back without another deploy."""
@@ -124,19 +124,10 @@ def live_text(event: WentLive, request: Request | None, running: str) -> str:
 
 
 def not_done_text(event: NotDone, request: Request | None) -> str:
-    """What a person is told. The runtime calls what has no release yet a deploy; here it is known what was asked."""
-    if event.is_refused and event.release and event.step == "snapshot":
-        return f"{event.text}; {FORCING}"
-    if request is None or event.release:
-        return event.text
-    if not event.is_refused:
-        return _nothing_to_do(event, request)
-    if request.action not in ("rollback", "params"):
-        return event.text
-    is_rollback = request.action == "rollback"
-    what = f"the rollback to {request.where}" if is_rollback else f"the change to parameters r{request.revision}"
-    _, is_stopped, why = event.text.partition(" was not deployed: ")
-    return f"{what} was not done: {why}" if is_stopped and not event.step else event.text.replace("the deploy", what, 1)
+    """What a person is told: the runtime's sentence, and what to do next."""
+    if event.is_refused:
+        return f"{event.text}; {FORCING}" if event.release and event.step == "snapshot" else event.text
+    return event.text if request is None else _nothing_to_do(event, request)
 
 
 def is_in_vain(event: NotDone, request: Request | None) -> bool:
