@@ -5,10 +5,12 @@ process of its own in the tools' environment; Tesseract runs the same cases on i
 and what a reload costs a loop that ticks every millisecond. One table, and JSON.
 """
 
+import asyncio
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +29,8 @@ from conformance import (  # noqa: E402 - the tests' folder must be on the path 
     test_code_functions,
     test_modules_imports,
 )
-from conformance.program import HEAD, a_program  # noqa: E402
+from conformance.program import HEAD, Program, a_program  # noqa: E402
+from conformance.resident import Given  # noqa: E402
 from measuring import Document, arguments, keep, machine, tell  # noqa: E402
 from peer_setup import PeerUnavailableError  # noqa: E402
 from reloaders_setup import PEERS, reloaders_python  # noqa: E402
@@ -36,6 +39,8 @@ from reloaders_table import OURS, TOOLS, table  # noqa: E402
 DRIVER = Path(__file__).resolve().parent / "reloaders" / "driver.py"
 CODE = (test_code_functions, test_code_classes, test_code_constants, test_code_data, test_code_decorators)
 CASE_S_MAX = 60
+TICK_S = 0.001
+PAUSE_S = 0.2
 EDITS = 20
 STATEMENTS = 60
 """Of five lines each: a strategy of 300 lines."""
@@ -153,6 +158,48 @@ def speed_of_peer(python: Path, tool: str, edits: int) -> Document:
     }
 
 
+def speed_of_tesseract(edits: int) -> Document:
+    """The same edits of the same file, followed and rehearsed on nothing, beside the same loop."""
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        a_program(
+            Path(temporary), host="process", files={"__init__.py": source()}, follow="files", rehearse_s=0
+        ) as program,
+    ):
+        told: list[tuple[float, float]] = program.run(_edited(program, edits))
+    return {
+        "visible_ms": round(median(visible for visible, _ in told) * 1e3, 1),
+        "stall_median_ms": round(median(stall for _, stall in told) * 1e3, 2),
+        "stall_worst_ms": round(max(stall for _, stall in told) * 1e3, 2),
+    }
+
+
+async def _edited(program: Program, edits: int) -> list[tuple[float, float]]:
+    """Of each edit the seconds until a call shows it, and the longest lateness of a tick until a moment after it."""
+    lateness: list[float] = []
+    ticker = asyncio.create_task(_tick(lateness))
+    told = []
+    for number in range(edits):
+        await asyncio.sleep(PAUSE_S)
+        lateness.clear()
+        began = time.perf_counter()
+        (program.tree / "__init__.py").write_text(source().replace("EDITED = 0", f"EDITED = {1_000 + number}"))
+        while _value(await program.runtime.ask("btc", Given(3), at_ns=0)) != 1_000 + number:  # noqa: ASYNC110 - as a user looks
+            await asyncio.sleep(0.002)
+        visible = time.perf_counter() - began
+        await asyncio.sleep(0.05)
+        told.append((visible, max(lateness)))
+    ticker.cancel()
+    return told
+
+
+async def _tick(lateness: list[float]) -> None:
+    while True:
+        due = time.perf_counter() + TICK_S
+        await asyncio.sleep(TICK_S)
+        lateness.append(time.perf_counter() - due)
+
+
 def main() -> int:
     parser = arguments("Conformance cases and speed of tools that reload code in place.")
     options = parser.parse_args()
@@ -169,7 +216,8 @@ def main() -> int:
             results = list(pool.map(lambda case, tool=tool: of_peer(python, tool, case), found))
             counts[tool], rows[tool] = _counted(found, results)
     counts[OURS], rows[OURS] = _counted(found, [of_tesseract(case) for case in found])
-    speeds = {tool: speed_of_peer(python, tool, 2 if options.quick else EDITS) for tool in TOOLS}
+    edits = 2 if options.quick else EDITS
+    speeds = {tool: speed_of_peer(python, tool, edits) for tool in TOOLS} | {OURS: speed_of_tesseract(edits)}
     document: Document = {
         "what": "reloaders",
         "machine": machine(),

@@ -27,9 +27,7 @@ def table(counts: Mapping[str, Mapping[str, Sequence[int]]], speeds: Mapping[str
     for tool, each in counts.items():
         cells = [f"{pair[0]} of {pair[1]}" if (pair := each.get(group)) else "n/a" for group in GROUPS]
         speed = speeds.get(tool, {})
-        visible = f"{speed['visible_ms']} ms" if "visible_ms" in speed else "see below"
-        stall = (
-            f"{speed['stall_median_ms']} / {speed['stall_worst_ms']} ms" if "stall_worst_ms" in speed else "see below"
-        )
+        visible = f"{speed['visible_ms']} ms" if "visible_ms" in speed else "n/a"
+        stall = f"{speed['stall_median_ms']} / {speed['stall_worst_ms']} ms" if "stall_worst_ms" in speed else "n/a"
         lines.append("| " + " | ".join([TOOLS.get(tool, tool), *cells, visible, stall]) + " |")
     return "\n".join(lines)

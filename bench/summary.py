@@ -148,7 +148,7 @@ def _soak(soak: Figures) -> Iterator[Row]:
         yield "10,000 deploys of as many contents", "flat", NOT_YET, "", "`make soak`"
     if "swap_at_every_step" in soak:
         found = soak["swap_at_every_step"]
-        told = f"{found['differing']} of {found['changed_at']:,} runs differ"
+        told = f"{len(found['differing'])} of {found['changed_at']:,} runs differ"
         yield "a swap at each step of a recorded run", "the same decisions", told, _verdict(found["met"]), "`make soak`"
     else:
         yield "a swap at each step of a recorded run", "the same decisions", NOT_YET, "", "`make soak`"

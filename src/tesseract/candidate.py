@@ -11,6 +11,18 @@ from tesseract.seam import Seam
 from tesseract.staging import Report, StateNow
 
 
+class Asked(msgspec.Struct):
+    """A request without its last word: what it is `called` where it is no deploy, and the release taken for it."""
+
+    called: str = ""
+    release: str = ""
+
+    @property
+    def not_done(self) -> str:
+        is_deploy_of_it = self.release and not self.called
+        return f"{self.release} was not deployed" if is_deploy_of_it else f"{self.called or 'the deploy'} was not done"
+
+
 class Candidate(msgspec.Struct):
     """One candidate on its way from the store to the commit."""
 

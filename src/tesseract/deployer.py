@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tesseract.calls import Answer, Fault
-from tesseract.candidate import Candidate
+from tesseract.candidate import Asked, Candidate
 from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, WentBack, WentLive
 from tesseract.errors import RequestRefused
 from tesseract.host import Host
@@ -51,7 +51,7 @@ class Deployer:
         """The release, by name, beside which nothing but parameters goes live; empty for none."""
         self._link = link
         self._listener = on_event
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, Asked] = {}
         self._canary: dict[str, tuple[str, ...]] = {}
         self._shadow_ns: dict[str, int] = {}
         self.on_shadow: OnShadow = lambda _key, _host, _answer, _taken: None
@@ -70,13 +70,14 @@ class Deployer:
 
     # What is asked
 
-    def take(self, take: Take, *, canary: Iterable[str] = (), shadow_ns: int = 0) -> None:
-        """Begins a deploy; what becomes of it is told by events. With `shadow_ns` it is a shadow for so long first."""
+    def take(self, take: Take, *, canary: Iterable[str] = (), shadow_ns: int = 0, called: str = "") -> None:
+        """Begins a deploy; what becomes of it is told by events. With `shadow_ns` it is a shadow for so long first.
+        `called` is the name of a request that is no deploy for the one who asks."""
         if canary:
             self._canary[take.request] = tuple(canary)
         if shadow_ns:
             self._shadow_ns[take.request] = shadow_ns
-        self._asked[take.request] = "the deploy"
+        self._asked[take.request] = Asked(called)
         self._link.order(take)
 
     def roll_back(self, request: str, author: str) -> None:
@@ -86,7 +87,8 @@ class Deployer:
             running = self._newest(lambda _each: True)
             assert running is not None
             name = running.spec.release.name
-            why = f"{name} has no standby; name a release to go back to, such as v1"
+            example = "" if name == "v1" else ", such as v1"
+            why = f"{name} has no standby; name a release to go back to{example}"
             raise RequestRefused(f"{why}; {name} is still running")
         self._request = request
         try:
@@ -149,7 +151,7 @@ class Deployer:
     def _taken(self, taken: Taken) -> None:
         """Puts it in the queue; what is taken again has kept its turn."""
         going = self._going
-        self._asked[taken.request] = taken.release.name
+        self._asked.setdefault(taken.request, Asked()).release = taken.release.name
         if self.pin and taken.what != "params" and taken.release.name != self.pin:
             self._hold_off(taken)
             return
@@ -202,7 +204,7 @@ class Deployer:
         )
 
     def _refused(self, request: str, release: str, step: str, problems: tuple[str, ...]) -> None:
-        what = release or "the deploy"
+        what = release or self._asked.get(request, Asked()).called or "the deploy"
         told = "; ".join(problems)
         still = f"{self.seam.running()} is still running" if self.seam.strategies else "nothing is running yet"
         text = f"{what} refused at {step}: {told}; {still}"
@@ -359,10 +361,8 @@ class Deployer:
             over=lambda problem: self._shadow_over(going, problem),
         )
         self._end(taken.request)
-        minutes = going.shadow_ns / 60e9
-        self._on_event(
-            Shadowing(taken.request, taken.release, f"a shadow for {minutes:g} min; {going.report.sentence()}")
-        )
+        what = f"a shadow for {_span(going.shadow_ns)}; {going.report.sentence()}"
+        self._on_event(Shadowing(taken.request, taken.release, what))
         self._begin_next()
 
     def _shadow_over(self, going: Candidate, problem: str | None) -> None:
@@ -452,6 +452,13 @@ class Deployer:
         going, self._going = self._going, None
         if going is not None:
             going.close()
-        for request, what in list(self._asked.items()):
+        for request, asked in list(self._asked.items()):
             self._link.order(Drop(request, "the program was stopped"))
-            self._on_event(NotDone(request, f"{what} was not deployed: the program was stopped", is_refused=True))
+            self._on_event(NotDone(request, f"{asked.not_done}: the program was stopped", is_refused=True))
+
+
+def _span(nanoseconds: int) -> str:
+    """`40 s`, `30 min`, `2 h`: in the largest unit that it is a whole number of."""
+    seconds = round(nanoseconds / 1e9, 3)
+    size, unit = next((each for each in ((3600, "h"), (60, "min")) if seconds and seconds % each[0] == 0), (1, "s"))
+    return f"{seconds / size:g} {unit}"

@@ -195,4 +195,4 @@ def _newest(branch: GitBranch, known: str) -> tuple[CommitSnapshot | GitProblem 
     except ReleaseRefused as refused:
         return GitProblem(text=str(refused)), head.sha
     except GitRefused as refused:
-        return GitProblem(text=str(refused)), known
+        return GitProblem(text=refused.to_a_follower), known

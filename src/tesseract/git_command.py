@@ -25,12 +25,17 @@ QUIET = {
 
 
 class GitRefused(TesseractError):
-    """Git could not do what was asked. Nothing has changed: what runs goes on, and so does following the branch."""
+    """Git could not do what was asked. Nothing has changed: what runs goes on."""
 
     def __init__(self, doing: str, reason: str) -> None:
         self.doing = doing
         self.reason = reason
-        super().__init__(f"git refused {doing}: {reason}; nothing was changed, and the branch is still followed")
+        super().__init__(f"git refused {doing}: {reason}; nothing was changed")
+
+    @property
+    def to_a_follower(self) -> str:
+        """The sentence where the branch is followed: following it goes on as well."""
+        return f"{self}, and the branch is still followed"
 
 
 def git(folder: Path, *words: str, doing: str, given: bytes = b"", timeout_s: float = TIMEOUT_S) -> bytes:

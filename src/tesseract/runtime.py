@@ -26,10 +26,13 @@ from tesseract.seam import Deliver, Outcome, Seam
 from tesseract.store import ReleaseStore
 from tesseract.tape import Tape
 from tesseract.wall import wall_ns
+from tesseract.wire import frame
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 TAPE_NS = 3_600 * 1_000_000_000
 START = "start"
+SHADOW_S_MAX = 7 * 86_400
+"""A shadow that runs longer is a release that nobody decides about."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,8 +199,13 @@ class Runtime(Generic[Value]):
             case "keep":
                 deployer.keep(request.id, request.author)
             case "deploy" | "rollback" | "params":
-                shadow_ns = round(request.shadow_s * 1e9)
-                deployer.take(self._take(request), canary=self._known_keys(request.canary), shadow_ns=shadow_ns)
+                self._require_encodable(request)
+                deployer.take(
+                    self._take(request),
+                    canary=self._known_keys(request.canary),
+                    shadow_ns=self._shadow_ns(request.shadow_s),
+                    called=_called(request),
+                )
             case _:
                 self._refuse(f"{request.action!r} is no action; the actions are deploy, rollback, keep, params")
 
@@ -213,6 +221,18 @@ class Runtime(Generic[Value]):
             overrides=request.overrides,
             revision=request.revision,
         )
+
+    def _shadow_ns(self, shadow_s: float) -> int:
+        if not 0 <= shadow_s <= SHADOW_S_MAX:
+            self._refuse(f"shadow_s is {shadow_s:g}, and must be between 0 and {SHADOW_S_MAX} (7 days)")
+        return round(shadow_s * 1e9)
+
+    def _require_encodable(self, request: Request) -> None:
+        """An integer over 64 bits, for one, does not cross to the stager."""
+        try:
+            frame(request)
+        except (OverflowError, TypeError, ValueError, NotImplementedError, RecursionError) as error:
+            self._refuse(f"the request cannot be encoded: {error}")
 
     def _known_keys(self, keys: Iterable[str]) -> tuple[str, ...]:
         unknown = [key for key in keys if key not in self.seam.routes]
@@ -266,3 +286,10 @@ class Runtime(Generic[Value]):
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def _called(request: Request) -> str:
+    """The name of what is asked for in a sentence; a deploy has its release's, once there is one."""
+    if request.action == "rollback":
+        return f"the rollback to {request.where}"
+    return f"the change to parameters r{request.revision}" if request.action == "params" else ""

@@ -168,7 +168,8 @@ class Workshop:
             commit = branch.resolve(take.where)
             files = branch.files(commit.sha)
         except GitRefused as error:
-            return Refused(take.request, "", "snapshot", (str(error),))
+            text = error.to_a_follower if self.place.follow == "git" else str(error)
+            return Refused(take.request, "", "snapshot", (text,))
         return self.take_files(files, named_after(take, commit), commit=commit.sha)
 
     @cached_property

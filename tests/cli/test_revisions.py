@@ -1,6 +1,7 @@
 """The history of the parameters: numbers are used once, and what was refused is put back."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import typer
 from foresight.bot_folder import BotFolder
 from foresight.cli.revisions import ASKED, Revisions, changes
 from foresight.cli.tuning import assigned, revision_documents
-from foresight.errors import DesiredRefused
+from foresight.errors import BotFolderRefused, DesiredRefused
 from foresight.runtime.desired import Desired
 from foresight.runtime.operator import AnswerDocument, answer
 from foresight.runtime.state_files import encode
@@ -144,3 +145,10 @@ def test_values_that_were_refused_a_number_do_not_take_it_from_those_that_have_i
     assert [(each.revision, each.params, each.state) for each in revisions.history()][-1] == (2, {"a": 1}, "done")
     revisions.write(wanted(3, a=5), ASKED)
     assert [(each.revision, each.params) for each in revisions.history()][-2:] == [(2, {"a": 1}), (3, {"a": 5})]
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused_and_not_waited_for(folder: BotFolder) -> None:
+    os.mkfifo(folder.data / "params/lock")
+
+    with pytest.raises(BotFolderRefused, match="it is a named pipe and no plain file"), Revisions(folder).alone():
+        pytest.fail("nobody else may change the document meanwhile")

@@ -1,11 +1,16 @@
 """What a process holds: memory, files, threads, children, and modules. For tests that nothing of it grows."""
 
+import contextlib
 import gc
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import psutil
+
+from conformance.program import Program
+from conformance.surroundings import all_are_ready, wait_until
 
 MEGABYTE = 1024 * 1024
 
@@ -40,11 +45,40 @@ def held_now() -> Held:
     )
 
 
-def rss_mb_of(pid: int) -> float:
-    """Resident memory of another process."""
-    return float(psutil.Process(pid).memory_info().rss) / MEGABYTE
+class Below(msgspec.Struct, frozen=True):
+    """The most that one process of a kind holds."""
+
+    rss_mb: float
+    files: int
 
 
-def files_of(pid: int) -> int:
-    """Open files of another process."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def below_now() -> dict[str, Below]:
+    """What the processes below this one hold, by kind: `stager`, `zygote`, and `host` for all that a zygote forks, one
+    that waits ready among them. A process that is gone meanwhile is left out."""
+    found: dict[str, Below] = {}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            kind, rss_mb, files = _kind_of(process), process.memory_info().rss / MEGABYTE, process.num_fds()
+            held = found.get(kind, Below(0.0, 0))
+            found[kind] = Below(max(held.rss_mb, round(rss_mb, 1)), max(held.files, files))
+    return found
+
+
+def settled_below(program: Program) -> dict[str, Below]:
+    """Of stager, zygotes and hosts, once every zygote has one ready."""
+    wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+    return below_now()
+
+
+def grown_below(since: Mapping[str, Below], now: Mapping[str, Below]) -> dict[str, Below]:
+    """The difference of each kind; what is new has grown by all that it holds."""
+    was = {kind: since.get(kind, Below(0.0, 0)) for kind in now}
+    return {kind: Below(held.rss_mb - was[kind].rss_mb, held.files - was[kind].files) for kind, held in now.items()}
+
+
+def _kind_of(process: psutil.Process) -> str:
+    """A fork has its zygote's command."""
+    parent = process.parent()
+    if parent is not None and "zygote" in parent.cmdline():
+        return "host"
+    return next((kind for kind in ("stager", "zygote") if kind in process.cmdline()), "host")

@@ -66,13 +66,18 @@ CASES = {
         asked={"action": "deploy", "where": "{folder}/large"},
     ),
     "unknown_release": Refusal(
-        "snapshot", "v99: ", "there is no such release", asked={"action": "rollback", "where": "v99"}
+        "snapshot",
+        "v99: ",
+        "there is no such release",
+        asked={"action": "rollback", "where": "v99"},
+        what="the rollback to v99",
     ),
     "no_name_of_a_release": Refusal(
         "snapshot",
         "'newest' is no release",
         "write a name such as v12",
         asked={"action": "rollback", "where": "newest"},
+        what="the rollback to newest",
     ),
     "commit_without_a_branch": Refusal(
         "snapshot", "HEAD: ", "no branch is named", asked={"action": "deploy", "what": "commit", "where": "HEAD"}
@@ -230,7 +235,7 @@ def test_a_refusal_at_the_commit_has_its_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_request_that_cannot_be_done_has_its_sentence(tmp_path: Path, host: str) -> None:
     refused = {
-        "rollback": ({"action": "rollback"}, ("v1 has no standby", "name a release to go back to, such as v1")),
+        "rollback": ({"action": "rollback"}, ("v1 has no standby; name a release to go back to; v1 is still running",)),
         "keep": ({"action": "keep"}, ("nothing is on probation",)),
         "canary": (
             {"action": "deploy", "canary": ("eth",)},

@@ -139,11 +139,11 @@ def test_a_shadow_is_told_when_it_begins_and_has_its_last_word_when_it_ends(bot:
     path = edited(bot, "price_min: Share = 0.90", "price_min: Share = 0.91", to="other")
     document = json.loads(told(bot, "deploy", str(path), "--shadow", "12s", "--json"))
     assert document["state"] == "accepted"
-    assert document["text"].startswith("v2 is a shadow for 0.2 min")
+    assert document["text"].startswith("v2 is a shadow for 12 s")
     assert roles(bot) == {"v1": ("live", "live"), "v2": ("rehearsed", "shadow")}
     last = bot / "state/observed/requests" / f"{document['id']}.json"
     eventually(lambda: json.loads(last.read_text())["state"] == "done", "the shadow's end")
-    assert "v2 r1 is live" in json.loads(last.read_text())["text"]
+    assert re.search("v2 r1 is live; .*; as a shadow it gave [1-9]", json.loads(last.read_text())["text"])
     assert roles(bot)["v2"] == ("live", "live")
 
 
@@ -153,6 +153,10 @@ def test_bad_code_is_refused_with_file_line_and_what_still_runs(bot: Path) -> No
     sentence = refused(bot, "deploy")
     assert re.search(r"v2 refused at stage: strategy/fair.py:\d+ SyntaxError: .*; v1 is still running", sentence)
     assert roles(bot) == {"v1": ("live", "live"), "v2": ("rejected", "")}
+    assert re.search(r"^v2 rejected: at stage: strategy/fair.py:\d+ SyntaxError", told(bot, "releases"), re.MULTILINE)
+    status = told(bot, "status")
+    assert re.search(r"^v2 refused at stage: strategy/fair.py:\d+ SyntaxError", status, re.MULTILINE)
+    assert f"{bot}/strategy holds other files than v1, which runs" in status
     document = json.loads(foresight("deploy", "--force", "--json", "--bot", str(bot), check=False).stdout)
     assert document["state"] == "refused"
     assert document["id"].startswith("deploy-")

@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,11 @@ def test_the_same_seed_gives_the_same_decisions(bot: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_newcomer_sees_a_fill_within_a_minute_and_a_settlement_within_three(bot: Path, seed: int) -> None:
     """The default seed and its neighbours; the market starts a minute before a window of each slot ends."""
-    foresight("run", "--bot", str(bot), "--fast", "--for", "1m", "--seed", str(seed), "--json")
-    assert answer("trades", "--bot", str(bot))["trades"]
-    foresight("run", "--bot", str(bot), "--fast", "--for", "3m", "--seed", str(seed), "--json")
-    assert [trade for trade in answer("trades", "--bot", str(bot))["trades"] if trade["state"] == "closed"]
+    status = json.loads(foresight(*f"run --fast --for 3m --seed {seed} --json".split(), "--bot", str(bot)).stdout)
+    trades = answer("trades", "--bot", str(bot))["trades"]
+    first = min(datetime.fromisoformat(trade["opened"]) for trade in trades)
+    assert first - datetime.fromisoformat(status["started_at"]) < timedelta(minutes=1)
+    assert [trade for trade in trades if trade["state"] == "closed"]
 
 
 def test_a_running_bot_answers_from_another_shell_and_leaves_in_order(bot: Path) -> None:

@@ -290,6 +290,22 @@ def test_a_release_that_wants_more_orders_than_the_limit_is_tripped() -> None:
     assert trips == [Trip("v1", "order storm: 1 orders in the last minute have reached 1")]
 
 
+def test_a_release_is_not_tripped_by_the_orders_of_the_one_before_it() -> None:
+    harness, _ = a_running_harness(risk=RiskLimits(orders_per_minute_max=1))
+    harness.live.otherwise = Says(proposal=an_entry())
+    harness.run_to(NOON_NS)
+    harness.close("killed")
+
+    harness.live.release = "v2"
+    harness.give(a_bound("v2"))
+    harness.run_for(5)
+
+    first, second = harness.entries(Judged)
+    assert (first.release, second.release) == ("v1", "v2")
+    assert [refusal.name for refusal in second.refusals] == ["order_rate"], "the limit is the bot's"
+    assert not [effect for effect in harness.effects if isinstance(effect, Trip)]
+
+
 def test_another_refusal_trips_nothing() -> None:
     harness, _ = a_running_harness(Says(proposal=an_entry(stake=1_000_000)))
 

@@ -310,11 +310,22 @@ def test_a_stale_underlying_refuses_entries_and_an_absent_one_does_not() -> None
 
 def test_an_order_leaves_the_rate_after_a_minute() -> None:
     account = Account()
-    account.sent(NOON_NS)
-    account.sent(NOON_NS + 1)
+    account.sent(NOON_NS, ("v1", 1))
+    account.sent(NOON_NS + 1, ("v1", 1))
     assert account.orders_last_minute(NOON_NS + MINUTE_NS - 1) == 2
     assert account.orders_last_minute(NOON_NS + MINUTE_NS) == 1
     assert account.orders_last_minute(NOON_NS + MINUTE_NS + 1) == 0
+
+
+def test_orders_of_the_last_minute_are_counted_by_release_and_revision() -> None:
+    account = Account()
+    account.sent(NOON_NS, ("v1", 1))
+    account.sent(NOON_NS + 1, ("v1", 1))
+    account.sent(NOON_NS + 2, ("v1", 2))
+    assert account.orders_last_minute(NOON_NS + 2) == 3
+    senders = (("v1", 1), ("v1", 2), ("v2", 1))
+    assert [account.orders_last_minute_of(sender, NOON_NS + 2) for sender in senders] == [2, 1, 0]
+    assert [account.orders_last_minute_of(sender, NOON_NS + MINUTE_NS) for sender in senders] == [1, 1, 0]
 
 
 def losing(start_ns: int, windows: int, **settings: Any) -> Harness:

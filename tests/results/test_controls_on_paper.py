@@ -6,6 +6,7 @@ from foresight.sources import recording
 from tests.results.controls import STRATEGY, check_coin_flip, check_no_look_ahead, check_oracle, replayed
 from tests.results.paper_markets import write_recording
 
+pytestmark = pytest.mark.no_cover
 SOURCES = ("paper",)
 
 

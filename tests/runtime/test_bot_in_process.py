@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from foresight.bot_folder import BotFolder, init_bot
+from foresight.cli.reading import is_running
 from foresight.config import load_config
-from foresight.errors import BotBusy, DesiredRefused
+from foresight.errors import BotBusy, BotFolderRefused, DesiredRefused
 from foresight.markets import MINUTE_NS
 from foresight.runtime import live_code
 from foresight.runtime.bot import Bot
@@ -161,6 +164,20 @@ def test_two_bots_cannot_run_in_one_folder(folder: Path) -> None:
     with pytest.raises(BotBusy):
         a_bot(folder)
     first.close()
+
+
+def test_a_bot_does_not_wait_for_a_writer_of_a_pipe_in_place_of_its_lock(folder: Path) -> None:
+    lock = folder / "state/lock"
+    a_bot(folder).close()
+    assert not is_running(BotFolder(folder))
+    lock.unlink()
+    os.mkfifo(lock)
+
+    told = re.escape(f"the lock {lock} cannot be opened: it is a named pipe and no plain file")
+    with pytest.raises(BotFolderRefused, match=told):
+        a_bot(folder)
+    with pytest.raises(BotFolderRefused, match=told):
+        is_running(BotFolder(folder))
 
 
 def test_tables_show_every_slot(bot: Bot) -> None:

@@ -15,11 +15,10 @@ from foresight.bot_folder import init_bot
 from foresight.config import load_config
 from foresight.effects import Commanded, Journal
 from foresight.markets import SECOND_NS
-from foresight.runtime import live_code
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock
 from foresight.sources.simulated import SimulatedMarket
-from tesseract import Entry, NotDone, ReleaseStore, Request
+from tesseract import Entry, ReleaseStore
 
 
 class Operated:
@@ -177,23 +176,6 @@ def test_a_deploy_that_is_refused_before_it_has_a_release_is_told_as_one(operate
     told = operated.ask("r1", "deploy", what="release", where="v7")
 
     assert told["text"].startswith("the deploy refused at snapshot: ")
-
-
-STOPPED = "was not deployed: the program was stopped"
-
-
-@pytest.mark.parametrize(
-    ("asked", "runtimes", "told"),
-    [
-        ({"action": "rollback", "where": "v7"}, f"v7 {STOPPED}", "the rollback to v7 was not done: "),
-        ({"action": "params", "revision": 3}, f"v1 {STOPPED}", "the change to parameters r3 was not done: "),
-        ({"action": "deploy"}, f"v2 {STOPPED}", "v2 was not deployed: "),
-    ],
-)
-def test_what_was_asked_is_named_when_the_program_is_stopped(asked: dict[str, Any], runtimes: str, told: str) -> None:
-    event = NotDone("r1", runtimes, is_refused=True)
-
-    assert live_code._sentence(event, Request(id="r1", author="ana", **asked)) == told + "the program was stopped"
 
 
 def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothing_changes(operated: Operated) -> None:

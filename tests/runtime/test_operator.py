@@ -136,7 +136,7 @@ BAD = {
     "id_of_another": ('{"id": "r2", "action": "keep", "author": "ana"}', "its id must be its file's name"),
     "endless_shadow": (
         '{"id": "r1", "action": "deploy", "author": "ana", "shadow_s": 1e300}',
-        "Expected `float` <= 31622400.0",
+        "Expected `float` <= 604800.0",
     ),
     "too_long": (" " * (REQUEST_BYTES_MAX + 1), f"it is longer than {REQUEST_BYTES_MAX} bytes"),
 }

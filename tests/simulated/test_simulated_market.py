@@ -16,6 +16,7 @@ from foresight.markets import MINUTE_NS, SECOND_NS
 from foresight.sources import Source
 from foresight.sources.simulated import DEFAULT_SLOTS, SimulatedMarket
 
+pytestmark = pytest.mark.no_cover
 GOLDEN_EVENTS = 20_000
 GOLDEN = "ccd462824a98f235b599ea7b2bee1f155988d23fedd53d51451c897040c1238b"
 """Of seed 7 and the default slots; equal on Python 3.11 and 3.13. A change of it changes every simulated run."""

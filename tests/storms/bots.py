@@ -1,7 +1,7 @@
 """Whole bots for tests that change their code: on a simulated market or a recording, in lock-step or in its pace."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from foresight.bot_folder import init_bot
@@ -15,14 +15,22 @@ from tesseract import Request
 
 SLOTS = (("BTC", "5m"), ("ETH", "5m"))
 SEED = 7
+
+
+def slots_table(slots: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """`[slots]` of `bot.toml`; every asset has every timeframe."""
+    assets, timeframes = (list(dict.fromkeys(names)) for names in zip(*slots, strict=True))
+    return {"assets": assets, "timeframes": timeframes}
+
+
 SETTINGS: dict[str, dict[str, object]] = {
-    "slots": {"assets": ["BTC", "ETH"], "timeframes": ["5m"]},
+    "slots": slots_table(SLOTS),
     "deploy": {"follow": "none", "rehearse_min": 0},
 }
 
 
 def a_bot_folder(home: Path, **changes: dict[str, object]) -> Path:
-    """A new bot of two slots. `changes` are tables of `bot.toml`, over `SETTINGS`."""
+    """A new bot, by default of two slots. `changes` are tables of `bot.toml`, over `SETTINGS`."""
     folder = home / "bot"
     init_bot(folder)
     tables = {name: {**SETTINGS.get(name, {}), **changes.get(name, {})} for name in {**SETTINGS, **changes}}

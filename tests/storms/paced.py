@@ -23,11 +23,12 @@ def run_bot(
     *,
     speed: float,
     seed: int = SEED,
+    slots: tuple[tuple[str, str], ...] = SLOTS,
     clock_of: Callable[[int, float], PacedClock] = PacedClock,
     prepare: Prepare = lambda _bot: None,
 ) -> Bot:
     """Runs the bot of this folder until `work` is over and one more round has been answered; returns it, closed."""
-    return asyncio.run(_run(folder, work, speed=speed, seed=seed, clock_of=clock_of, prepare=prepare))
+    return asyncio.run(_run(folder, work, speed=speed, seed=seed, slots=slots, clock_of=clock_of, prepare=prepare))
 
 
 async def _run(
@@ -36,10 +37,11 @@ async def _run(
     *,
     speed: float,
     seed: int,
+    slots: tuple[tuple[str, str], ...],
     clock_of: Callable[[int, float], PacedClock],
     prepare: Prepare,
 ) -> Bot:
-    market = SimulatedMarket(seed, SLOTS)
+    market = SimulatedMarket(seed, slots)
     bot = Bot(load_config(folder), market, LockstepClock(market.start_ns), speed=speed, in_process=False)
     prepare(bot)
     with contextlib.closing(bot):

@@ -7,18 +7,20 @@ that release's own code; no order is sent twice; every bad release is gone; and 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from conformance.held import Below
 from foresight.effects import Evaluate
 from foresight.events import Decided, Raised
 from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import PacedClock
-from storms.bots import a_bot_folder
+from foresight.sources.simulated import DEFAULT_SLOTS
+from storms.bots import SLOTS, a_bot_folder, slots_table
 from storms.orders import order_problems
 from storms.paced import run_bot
 from storms.releases import BAD, MARK, write_release
@@ -33,8 +35,10 @@ LEAD_S = 2.5
 """So long before the instant that is aimed at a deploy is asked for; what is ready earlier is held back until then."""
 AFTER_NS = SECOND_NS // 10
 """A bad release that is committed after its instant is bad from then on, and not in what it still has to catch up."""
-ORDERS_PER_MINUTE_MAX = 6
+ORDERS_PER_MINUTE_MAX = 3
+"""Of a slot. A good release sends fewer."""
 RSS_GROWN_MB_MAX = 24.0
+BELOW_MB_MAX = {"stager": 64.0, "zygote": 64.0, "host": 64.0}
 SPARE = {"files": 3, "threads": 2, "children": 1}
 """One host that is just ending, and the loop's pool of threads, which is made when it is needed."""
 
@@ -52,14 +56,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     deploys: int = 10**9
     probation_rounds: int = 12
     seed: int = 7
+    slots: tuple[tuple[str, str], ...] = SLOTS
 
 
 SECOND_BY_SECOND = Plan(
     speed=10, period_s=5, budget_ms=200, rehearse_min=0, seconds=60, every_s=1.0, probation_rounds=2
 )
 """A round every half second, a deploy every second."""
-AT_THE_DUE_INSTANT = Plan(speed=1, period_s=5, budget_ms=400, rehearse_min=1, seconds=60)
-"""The pace of the market itself, and commits within 20 ms of a round's beginning."""
+AT_THE_DUE_INSTANT = Plan(speed=1, period_s=5, budget_ms=400, rehearse_min=1, seconds=60, slots=DEFAULT_SLOTS)
+"""The pace of the market itself and all its slots, and commits within 20 ms of a round's beginning."""
 
 
 def run_storm(home: Path, plan: Plan) -> Told:
@@ -70,8 +75,10 @@ def run_storm(home: Path, plan: Plan) -> Told:
 class _Storm:
     def __init__(self, home: Path, plan: Plan) -> None:
         self.plan = plan
+        self.orders_per_minute_max = ORDERS_PER_MINUTE_MAX * len(plan.slots)
         self.folder = a_bot_folder(
             home,
+            slots=slots_table(plan.slots),
             evaluation={"period_s": plan.period_s, "budget_ms": plan.budget_ms},
             deploy={
                 "rehearse_min": plan.rehearse_min,
@@ -79,7 +86,7 @@ class _Storm:
                 "memory_mb": 192,
                 "keep_releases": 50,
             },
-            risk={"orders_per_minute_max": ORDERS_PER_MINUTE_MAX},
+            risk={"orders_per_minute_max": self.orders_per_minute_max},
         )
         self.live, self.standby = "", ""
         self.marks: dict[str, int] = {}
@@ -100,7 +107,9 @@ class _Storm:
         plan = self.plan
         write_release(self.folder / "strategy", 1)
         began_s = time.monotonic()
-        self.bot = run_bot(self.folder, self._work, speed=plan.speed, seed=plan.seed, prepare=self._listen)
+        self.bot = run_bot(
+            self.folder, self._work, speed=plan.speed, seed=plan.seed, slots=plan.slots, prepare=self._listen
+        )
         presence = self.bot.report().presence
         self._judge(presence)
         return self._told(presence, time.monotonic() - began_s)
@@ -216,7 +225,7 @@ class _Storm:
         self.evaluated[name].set()
         kind = self.kinds[name]
         self.ended[f"{kind} {self.marks[name]}"] = f"rolled back: {event.line}"
-        if kind == "good" and "order storm" not in event.line:
+        if kind == "good":
             self.problems.append(f"{name} is good and was rolled back: {event.line}")
         self.live, self.standby = event.to.name, ""
 
@@ -241,13 +250,14 @@ class _Storm:
             found.append("the record of presence does not add up")
         if self.kinds[self.live] in BAD and self.kinds[self.live] != "order_storm":
             found.append(f"{self.live} ({self.kinds[self.live]}) is still live")
-        found += order_problems(self.bot.run / "journal.sqlite", set(self.marks), ORDERS_PER_MINUTE_MAX)
+        found += order_problems(self.bot.run / "journal.sqlite", set(self.marks), self.orders_per_minute_max)
         before, after = self._halves()
         if after.rss_mb - before.rss_mb > RSS_GROWN_MB_MAX:
             found.append(f"memory grew from {before.rss_mb} to {after.rss_mb} MB")
         for name, spare in SPARE.items():
             if getattr(after, name) > getattr(before, name) + spare:
                 found.append(f"{name}: {getattr(before, name)} became {getattr(after, name)}")
+        found += _grown_below(before.below, after.below)
 
     def _halves(self) -> tuple[Holding, Holding]:
         """The most of each that was held while it warmed up and shortly after, and in the last part."""
@@ -276,3 +286,15 @@ class _Storm:
             bad={name: text[:160] for name, text in self.ended.items() if not name.startswith("good")},
             problems=self.problems,
         )
+
+
+def _grown_below(before: Mapping[str, Below], after: Mapping[str, Below]) -> list[str]:
+    """Kinds of processes below the main one that are missing, hold more than before, or more than any may."""
+    found = [f"no {kind} was seen" for kind in sorted(BELOW_MB_MAX.keys() - after.keys())]
+    for kind, now in after.items():
+        was = before.get(kind, now)
+        if now.rss_mb > min(was.rss_mb + RSS_GROWN_MB_MAX, BELOW_MB_MAX[kind]):
+            found.append(f"a {kind}'s memory grew from {was.rss_mb} to {now.rss_mb} MB")
+        if now.files > was.files + SPARE["files"]:
+            found.append(f"a {kind}'s files: {was.files} became {now.files}")
+    return found

@@ -3,19 +3,23 @@
 import msgspec
 import psutil
 
+from conformance.held import Below, below_now
 from foresight.runtime.bot import Bot
 from tesseract import Counts
 
 MEGABYTE = 1024 * 1024
+OWN = ("rss_mb", "files", "threads", "children")
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What the main process holds; the tape's files, which it keeps on purpose, are not among `files`."""
+    """What the main process holds; the tape's files, which it keeps on purpose, are not among `files`. `below` it are
+    the stager, the zygotes and the hosts: of each kind the most that one of it holds."""
 
     rss_mb: float
     files: int
     threads: int
     children: int
+    below: dict[str, Below]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +52,23 @@ def holding_of(bot: Bot) -> Holding:
         files=process.num_fds() - (len(tape.parts()) if tape is not None else 0),
         threads=process.num_threads(),
         children=len(process.children(recursive=True)),
+        below=below_now(),
     )
 
 
 def most(held: list[Holding]) -> Holding:
-    """The most of each that was held at any of these moments."""
-    return Holding(*(max(getattr(each, name) for each in held) for name in Holding.__struct_fields__))
+    """The most of each that was held at any of these moments. Of processes below it is the least: a host that is just
+    being killed for what it holds is no leak, and what leaks is held at every moment."""
+    own = {name: max(getattr(each, name) for each in held) for name in OWN}
+    below = [each.below for each in held]
+    return Holding(
+        **own, below={kind: _least(kind, below) for kind in sorted({kind for each in below for kind in each})}
+    )
+
+
+def _least(kind: str, below: list[dict[str, Below]]) -> Below:
+    found = [each[kind] for each in below if kind in each]
+    return Below(min(each.rss_mb for each in found), min(each.files for each in found))
 
 
 def spread(samples: list[float]) -> dict[str, float]:

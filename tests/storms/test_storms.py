@@ -7,7 +7,7 @@ import pytest
 from storms.releases import BAD
 from storms.storm import AT_THE_DUE_INSTANT, SECOND_BY_SECOND, run_storm
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.no_cover]
 DEPLOYS_MIN = 40
 """Of sixty; a machine that does other things beside is slower."""
 AIMED_MS = 25.0

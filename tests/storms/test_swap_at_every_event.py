@@ -7,6 +7,7 @@ import pytest
 
 from storms.swapping import Changer, Kept, Run, changed_everywhere, committed, deployed, unchanged
 
+pytestmark = pytest.mark.no_cover
 DEPLOYS = 7
 """Single ones through the whole pipeline, evenly over the run, beside the moments that are picked."""
 

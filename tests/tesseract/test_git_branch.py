@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from release_trees import a_tree
+from release_trees import CONTRACT, a_tree
 
 from tesseract import ReleaseRefused, TesseractError, git_command, read_tree
 from tesseract.git_branch import CommitSnapshot, GitBranch, GitProblem, commits
 from tesseract.git_command import GitRefused, git
+from tesseract.openers import InProcessOpener
+from tesseract.orders import Refused, Take, Workplace
+from tesseract.staging import Strategy
+from tesseract.workshop import Workshop
 
 FILES = {"__init__.py": "from .a import x\n", "a.py": "x = 1\n", "tables/weights.json": "[1, 2]"}
 IDENTITY = ("-c", "user.name=a person", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always")
@@ -258,7 +262,7 @@ def test_an_unreachable_remote_is_refused_and_nothing_is_executed(
     monkeypatch.chdir(tmp_path)
     branch = GitBranch(repository, "main", subfolder="", work=tmp_path / "work")
 
-    with pytest.raises(GitRefused, match=r"git refused fetching main of .*the branch is still followed"):
+    with pytest.raises(GitRefused, match=r"git refused fetching main of .*; nothing was changed$"):
         branch.head()
     assert not list(tmp_path.rglob("executed"))
 
@@ -365,6 +369,7 @@ def test_a_branch_that_is_deleted_is_told_once_and_followed_when_it_is_back(tmp_
         back = following.wait_for(3)
 
     assert isinstance(problem, GitProblem)
+    assert problem.text.endswith("; nothing was changed, and the branch is still followed")
     assert "main" in problem.text
     assert ("couldn't find remote ref" if remote else "there is no such commit") in problem.text
     assert isinstance(back, CommitSnapshot)
@@ -404,3 +409,25 @@ def test_a_refusal_is_an_error_of_the_runtime_and_quotes_the_line_that_tells(tmp
     assert "nothing was changed" in str(caught.value)
     assert git_command._last_line(b"fatal: it failed\nhint: do this\n") == "fatal: it failed"
     assert git_command._last_line(b"one\ntwo\n\n") == "two"
+
+
+@pytest.mark.parametrize(("follow", "end"), [("git", "and the branch is still followed"), ("none", "was changed")])
+def test_a_commit_that_cannot_be_read_says_that_the_branch_is_followed_only_where_it_is(
+    tmp_path: Path, follow: str, end: str
+) -> None:
+    place = Workplace(
+        tree=str(tmp_path / "strategy"),
+        store=str(tmp_path / "data/releases"),
+        contract="release_trees:CONTRACT",
+        strategies=(Strategy("", "strategy"),),
+        follow=follow,
+        repository=str(a_repository(tmp_path).folder),
+        branch="main",
+    )
+    workshop = Workshop(place, InProcessOpener(CONTRACT), lambda: 0)
+
+    (refused,) = workshop.obey(Take(request="r1", what="commit", where="nowhere"))
+
+    assert isinstance(refused, Refused)
+    assert refused.problems[0].startswith("git refused ")
+    assert refused.problems[0].endswith(end)

@@ -32,7 +32,8 @@ def deploy(
         str | None, typer.Option(metavar="SLOTS", help="Only in these slots, such as btc-5m,eth-5m.")
     ] = None,
     shadow: Annotated[
-        str | None, typer.Option(metavar="TIME", help="First beside what is live, deciding nothing: 30m.")
+        str | None,
+        typer.Option(metavar="TIME", help="First beside what is live, deciding nothing, then live by itself: 30m."),
     ] = None,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stands beside the release.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what was rejected or rolled back before.")] = False,

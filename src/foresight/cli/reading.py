@@ -5,6 +5,7 @@ stopped. What others wrote (live code, names, paths) is shown as it is: never as
 """
 
 import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,11 @@ from foresight.ledger.projection import TradeRow
 from foresight.money import MICROS, text_of
 from foresight.runtime.documents import PositionsDocument, PresenceDocument, StatusDocument, iso
 from foresight.runtime.ledger_file import run_trades
+from foresight.runtime.state_files import open_lock
+from foresight.view.deploys import deploy_pieces
 from foresight.view.tables import presence_table, slots_table
+from foresight.view.writing import one_line
+from tesseract import ReleaseRefused, read_tree, tree_digest
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -81,8 +86,23 @@ def status(bot: BotOption = None, json: JsonOption = False) -> None:
         f"presence: {counts.due} due, {counts.done} done, {counts.late} late, {counts.missed} missed,"
         f" {counts.blind} blind · P&L {money.pnl:+.2f} USD ({document.source}), {money.trades} trades, {money.wins} won"
     )
-    for problem in document.problems:
-        out.print(Text(problem, style="red"))
+    out.print(Text(" · ".join(map(one_line, deploy_pieces(document)))))
+    for problem in (*document.problems, *_setbacks(folder, document)):
+        out.print(Text(one_line(problem), style="red"))
+
+
+def _setbacks(folder: BotFolder, document: StatusDocument) -> Iterator[str]:
+    """The newest refusal or rollback, and whether the folder that a person edits is what runs."""
+    if document.deploy.setback:
+        yield document.deploy.setback
+    if not document.running or document.deploy.follow == "git":
+        return
+    try:
+        is_the_same = tree_digest(read_tree(folder.strategy)) == document.release_digest
+    except ReleaseRefused:
+        is_the_same = False
+    if not is_the_same:
+        yield f"{folder.strategy} holds other files than {document.release}, which runs"
 
 
 def positions(bot: BotOption = None, json: JsonOption = False) -> None:
@@ -150,7 +170,7 @@ def is_running(folder: BotFolder) -> bool:
     """Whether a process runs this bot. Its lock is asked, because the number of a process that has ended may be in use
     again; the look takes a shared lock for an instant."""
     try:
-        with (folder.state / "lock").open("rb") as file:
+        with open_lock(folder.state / "lock", makes_it=False) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

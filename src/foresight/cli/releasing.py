@@ -19,11 +19,15 @@ from foresight.cli.reading import is_running
 from foresight.cli.stored import entries_of, entry_named, newest
 from foresight.config import Config, load_config
 from foresight.markets import slot_id
-from foresight.view.writing import one_line
+from foresight.view.writing import one_line, shortened
 from tesseract import Entry
 
 LIMIT = 20
 SLOTS_NAMED_MAX = 4
+UNDONE = ("rejected", "rolled back")
+WHY_MAX = 160
+"""Characters of a reason; `--json` has all of it."""
+
 ReleaseArgument = Annotated[str, typer.Argument(metavar="vA", help="The older release, such as v3.")]
 OtherArgument = Annotated[str, typer.Argument(metavar="vB", help="The newer release, such as v4.")]
 
@@ -92,6 +96,9 @@ def releases(
     out.print(
         _table(found, len(answering.slots) if answering else 0) if found else "no release yet; the first run takes one"
     )
+    for each in found:
+        if each.state in UNDONE and each.why:
+            out.print(Text(shortened(one_line(f"{each.release} {each.state}: {each.why}"), WHY_MAX)), soft_wrap=True)
     if not running:
         out.print("the bot is not running: nothing answers now" if not is_running(folder) else "the bot is starting")
     if len(found) < len(entries):

@@ -18,7 +18,7 @@ from foresight.runtime.clock import wall_ns
 from foresight.runtime.desired import Desired, read_desired
 from foresight.runtime.documents import iso
 from foresight.runtime.operator import AnswerDocument
-from foresight.runtime.state_files import encode, write_atomic
+from foresight.runtime.state_files import encode, open_lock, write_atomic
 
 REVISIONS_MAX = 1_000
 """Kept, so that the folder has an end; older ones go."""
@@ -53,7 +53,7 @@ class Revisions:
         """Waits until nobody else changes the document."""
         for home in (self._home, self.path.parent):
             home.mkdir(parents=True, exist_ok=True)
-        with (self._home / "lock").open("a+") as file:
+        with open_lock(self._home / "lock", makes_it=True) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -142,7 +142,7 @@ class Desk:
             revision=revision,
         )
         self.orders.send(flight)
-        self.account.sent(now_ns)
+        self.account.sent(now_ns, (release, revision))
         slot.pending_order = order.order_id
         return order.order_id, SendOrder(approve(order, ()))
 

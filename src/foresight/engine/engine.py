@@ -361,8 +361,16 @@ class Engine:
             view=asked.view if order_id is not None else None,
         )
         self.digest.add(proposal, [refusal.name for refusal in refusals], order_id)
-        effects: list[Effect] = [Journal(self.seq, event.at_ns, judged), *releases.trips(event.release, refusals)]
+        effects: list[Effect] = [Journal(self.seq, event.at_ns, judged), *self._trips(event, refusals)]
         return effects if send is None else [*effects, send]
+
+    def _trips(self, event: Decided, refusals: tuple[Refusal, ...]) -> Sequence[Effect]:
+        return releases.trips(
+            event.release,
+            refusals,
+            orders_of_it=self.desk.account.orders_last_minute_of((event.release, event.revision), event.at_ns),
+            orders_max=self.settings.risk.orders_per_minute_max,
+        )
 
     def _refusals(self, asked: Asked, event: Decided) -> tuple[Refusal, ...]:
         proposal, slot, window = event.proposal, asked.slot, asked.window

@@ -81,8 +81,11 @@ class LiveReleases:
         return [Journal(seq, event.at_ns, entry), Notify(event.at_ns, "error", text)]
 
 
-def trips(release: str, refusals: Sequence[Refusal]) -> list[Trip]:
-    """A release that wants more orders than the limit lets through is no strategy but an accident."""
+def trips(release: str, refusals: Sequence[Refusal], *, orders_of_it: int, orders_max: int) -> list[Trip]:
+    """A release that wants more orders than the limit lets through is no strategy but an accident. It must have sent
+    them itself, `orders_of_it` in the last minute: orders of the release before it are not held against it."""
+    if orders_of_it < orders_max:
+        return []
     return [Trip(release, f"order storm: {each.text}") for each in refusals if each.name == ORDER_RATE]
 
 

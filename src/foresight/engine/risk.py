@@ -16,6 +16,8 @@ from foresight.markets import MINUTE_NS, SECOND_NS
 from foresight.money import MICROS, text_of
 
 DAY_NS = 24 * 60 * MINUTE_NS
+Sender = tuple[str, int]
+"""A release and the revision of its parameters."""
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ class Account:
         self.is_halted = False
         self.has_journal = True
         self.drift_ms = 0.0
-        self._orders_ns: deque[int] = deque(maxlen=10_000)
+        self._orders: deque[tuple[int, Sender]] = deque(maxlen=10_000)
 
     def turn_to(self, now_ns: int) -> None:
         """Starts a new day's counters when a later day has come; what arrived before midnight may be taken after."""
@@ -78,13 +80,18 @@ class Account:
     def closed(self, trade: Trade) -> None:
         self.loss_streak = 0 if trade.pnl_micros > 0 else self.loss_streak + 1
 
-    def sent(self, now_ns: int) -> None:
-        self._orders_ns.append(now_ns)
+    def sent(self, now_ns: int, sender: Sender) -> None:
+        self._orders.append((now_ns, sender))
 
     def orders_last_minute(self, now_ns: int) -> int:
-        while self._orders_ns and self._orders_ns[0] <= now_ns - MINUTE_NS:
-            self._orders_ns.popleft()
-        return len(self._orders_ns)
+        """Of all releases: the limit is the bot's."""
+        while self._orders and self._orders[0][0] <= now_ns - MINUTE_NS:
+            self._orders.popleft()
+        return len(self._orders)
+
+    def orders_last_minute_of(self, sender: Sender, now_ns: int) -> int:
+        """Of one release with its parameters: what another one sent is not its fault."""
+        return sum(by == sender and at_ns > now_ns - MINUTE_NS for at_ns, by in self._orders)
 
 
 Rule = Callable[[Context, RiskLimits], str | None]

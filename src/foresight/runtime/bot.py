@@ -35,7 +35,7 @@ from foresight.runtime.live_code import LiveCode
 from foresight.runtime.log import open_log
 from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
 from foresight.runtime.session import Session
-from foresight.runtime.state_files import encode, write_atomic
+from foresight.runtime.state_files import encode, open_lock, write_atomic
 from foresight.sources import Source
 from foresight.strategy import View
 from tesseract import Request, RequestRefused
@@ -115,6 +115,7 @@ class Bot:
                 on_answer=self._answer,
                 on_progress=self._progress,
                 shadow_sees=self._shadow_sees,
+                shadow_report=lambda: None if self.engine.shadow is None else self.engine.shadow.report(),
                 warn=self.warn,
             )
             stack.callback(self.live.runtime.close)
@@ -316,7 +317,7 @@ class Bot:
 def _lock(folder: BotFolder) -> IO[str]:
     for part in (folder.state, folder.observed, folder.requests, folder.data, folder.releases, folder.runs):
         part.mkdir(parents=True, exist_ok=True)
-    file = (folder.state / "lock").open("a+")
+    file = open_lock(folder.state / "lock", makes_it=True)
     try:
         _take(file)
     except BlockingIOError:

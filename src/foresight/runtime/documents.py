@@ -12,7 +12,7 @@ from foresight.engine import EngineReport, PositionReport, SlotReport
 from foresight.engine.report import Money
 from foresight.engine.shadow import ShadowReport
 from foresight.markets import Origin
-from foresight.runtime.live_code import DeployDocument
+from foresight.runtime.deploys import DeployDocument
 from tesseract import Lateness
 
 

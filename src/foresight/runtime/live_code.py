@@ -9,9 +9,20 @@ import tesseract
 from foresight import contract, events
 from foresight.bot_folder import BotFolder
 from foresight.config import Config
+from foresight.engine.shadow import ShadowReport
 from foresight.events import Answer, DeployRefused, ReleaseBack, ReleaseBound, ReleaseEvent, ReleaseKept, Shadowed
 from foresight.markets import MarketId, SlotId, slot_id
 from foresight.runtime.clock import wall_ns
+from foresight.runtime.deploys import (
+    DeployDocument,
+    LastWords,
+    ShadowDocument,
+    canary_of,
+    is_in_vain,
+    live_text,
+    not_done_text,
+    shadow_text,
+)
 from foresight.strategy import View
 from tesseract import (
     Event,
@@ -21,7 +32,6 @@ from tesseract import (
     Notice,
     Request,
     RequestRefused,
-    RoundTripTimes,
     Rules,
     Runtime,
     Shadowing,
@@ -35,36 +45,12 @@ from tesseract import (
 RESIDENT = ("foresight", "tesseract")
 MEBIBYTE = 1024 * 1024
 MINUTE_NS = 60 * 1_000_000_000
-FORCING = "`foresight deploy --force` deploys it all the same"
-"""What to do about content that is barred."""
-
-
-class DeployDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What is live and what is on its way. `rounds` counts the fewest answers of any slot since the last commit, out of
-    `probation_rounds`; `standby` answers when the live one fails. `pin` is the release beside which none goes live.
-    `waiting` are commits of the followed branch that are not live, `waiting_since` when the oldest of them was made.
-    `round_trip_us` is what a call costs beside the live function; `confined` says what the kernel keeps from live
-    code."""
-
-    live: str
-    revision: int
-    standby: str | None
-    rounds: int
-    probation_rounds: int
-    follow: str
-    pin: str
-    waiting: int
-    waiting_since: str
-    last: str
-    last_refusal: str
-    round_trip_us: RoundTripTimes
-    confined: dict[str, str]
 
 
 class LiveCode:
     """Starts, routes and changes the live code. `on_engine_event` gets what the engine must know; `on_answer` the last
     word on a request: its id, whether it was done, and the sentence; `on_progress` a word before it; `warn` what a
-    person should know."""
+    person should know. `shadow_report` tells what the shadow has made so far."""
 
     def __init__(
         self,
@@ -77,6 +63,7 @@ class LiveCode:
         on_answer: Callable[[str, bool, str], None],
         on_progress: Callable[[str, str], None],
         shadow_sees: Callable[[View], View],
+        shadow_report: Callable[[], ShadowReport | None],
         warn: Callable[[str], None],
     ) -> None:
         """Nothing runs before `start`."""
@@ -88,7 +75,10 @@ class LiveCode:
         self._warn = warn
         self._encoder = msgspec.msgpack.Encoder()
         self._shadow_sees = shadow_sees
-        self._last = self._last_refusal = self._pin = ""
+        self._shadow_report = shadow_report
+        self._shadow_request = ""
+        self._words = LastWords()
+        self._pin = ""
         self._asked: dict[str, Request] = {}
         self._strategies = _strategies_of(config)
         self.runtime: Runtime[Answer] = Runtime(
@@ -159,7 +149,7 @@ class LiveCode:
     def refuse(self, what: str, why: str) -> str:
         """Tells that something is refused before it is asked of the runtime, and returns the sentence."""
         text = f"{what} refused: {why}; {self.runtime.seam.running()} is still running"
-        self._last_refusal = text
+        self._words.refused(text, is_of_parameters=True)
         self._on_engine_event(DeployRefused(self._now_ns(), what, text))
         return text
 
@@ -177,12 +167,16 @@ class LiveCode:
             standby=None if standby is None else standby.spec.release.name,
             rounds=min(rounds, default=0),
             probation_rounds=seam.rounds,
+            canary=canary_of(seam),
+            shadow=None if seam.shadow is None else ShadowDocument(seam.shadow.release, seam.shadow.until_ns),
             follow=self._config.deploy.follow,
             pin=self._pin,
             waiting=waiting.commits,
             waiting_since=waiting.since,
-            last=self._last,
-            last_refusal=self._last_refusal,
+            last=self._words.last,
+            recent=self._words.recent,
+            last_refusal=self._words.refusal,
+            setback=self._words.setback,
             round_trip_us=self.runtime.round_trips(),
             confined={} if newest is None else newest.loaded.confined,
         )
@@ -191,40 +185,58 @@ class LiveCode:
         at_ns = self._now_ns()
         match event:
             case WentLive():
-                self._on_engine_event(self._bound(event, at_ns))
-                for note in event.report.notes:
-                    self._warn(f"{event.release.name}: {note}")
-                self._say(event.request, event.text)
+                self._went_live(event, at_ns)
             case Kept(release=release, revision=revision, by=by):
                 self._on_engine_event(ReleaseKept(at_ns, release.name, revision, by))
-                self._say(event.request, event.text)
+                self._words.say(event.text)
+                self._answered(event.request, event.text)
             case WentBack():
                 self._on_engine_event(_back(event, at_ns))
-                self._say(event.request, event.text)
+                self._words.say(event.text)
+                self._words.set_back(event.text)
+                self._answered(event.request, event.text)
             case Shadowing(release=release, what=what):
-                self._on_engine_event(events.Shadowing(at_ns, release.name, what))
-                self._last = event.text
-                self._on_progress(event.request, self._last)
+                text = f"{what}; it goes live by itself when its time is over"
+                self._on_engine_event(events.Shadowing(at_ns, release.name, text))
+                self._shadow_request = event.request
+                self._words.done(f"{release.name} is {text}")
+                self._on_progress(event.request, self._words.last)
             case NotDone():
                 self._not_done(event, at_ns)
             case Notice(text=text):
                 self._warn(text)
 
-    def _not_done(self, event: NotDone, at_ns: int) -> None:
-        is_barred = event.is_refused and event.release and event.step == "snapshot"
-        text = _sentence(event, self._asked.pop(event.request, None))
-        text = f"{text}; {FORCING}" if is_barred else text
-        if event.is_refused:
-            self._last_refusal = text
-            self._on_engine_event(DeployRefused(at_ns, event.release, text))
-        self._on_answer(event.request, not event.is_refused, text)
+    def _went_live(self, event: WentLive, at_ns: int) -> None:
+        made = self._made_as_shadow(event.request)
+        self._on_engine_event(self._bound(event, at_ns, event.report.sentence() + made))
+        for note in event.report.notes:
+            self._warn(f"{event.release.name}: {note}")
+        text = live_text(event, self._asked.get(event.request), self.runtime.seam.running()) + made
+        self._words.done(text)
+        self._answered(event.request, text)
 
-    def _say(self, request: str, text: str) -> None:
-        self._last = text
+    def _not_done(self, event: NotDone, at_ns: int) -> None:
+        request = self._asked.pop(event.request, None)
+        text = not_done_text(event, request) + self._made_as_shadow(event.request)
+        if event.is_refused:
+            self._words.refused(text, is_of_parameters=request is not None and request.action == "params")
+            self._on_engine_event(DeployRefused(at_ns, event.release, text))
+        else:
+            self._words.in_order()
+        self._on_answer(event.request, not (event.is_refused or is_in_vain(event, request)), text)
+
+    def _made_as_shadow(self, request: str) -> str:
+        """What the shadow of this request made, which ends with the request's last word."""
+        if not request or request != self._shadow_request:
+            return ""
+        self._shadow_request, made = "", self._shadow_report()
+        return "" if made is None else f"; {shadow_text(made)}"
+
+    def _answered(self, request: str, text: str) -> None:
         self._asked.pop(request, None)
         self._on_answer(request, True, text)
 
-    def _bound(self, event: WentLive, at_ns: int) -> ReleaseBound:
+    def _bound(self, event: WentLive, at_ns: int, note: str) -> ReleaseBound:
         return ReleaseBound(
             at_ns,
             event.release.name,
@@ -235,7 +247,7 @@ class LiveCode:
             event.release.origin,
             event.release.author,
             event.replaced,
-            event.report.sentence(),
+            note,
         )
 
     def _slots(self, event: WentLive) -> tuple[SlotId, ...]:
@@ -245,20 +257,6 @@ class LiveCode:
         if set(event.strategies) >= set(self._strategies.values()):
             return ()
         return tuple(slot for slot, name in self._strategies.items() if name in event.strategies)
-
-
-def _sentence(event: NotDone, request: Request | None) -> str:
-    """What a person is told. The runtime calls what has no release yet a deploy; here it is known what was asked."""
-    if request is None or event.release:
-        return event.text
-    if not event.is_refused:
-        return f"{event.text}; `foresight releases` shows its note" if request.note else event.text
-    if request.action not in ("rollback", "params"):
-        return event.text
-    is_rollback = request.action == "rollback"
-    what = f"the rollback to {request.where}" if is_rollback else f"the change to parameters r{request.revision}"
-    _, is_stopped, why = event.text.partition(" was not deployed: ")
-    return f"{what} was not done: {why}" if is_stopped and not event.step else event.text.replace("the deploy", what, 1)
 
 
 def _back(event: WentBack, at_ns: int) -> ReleaseBack:

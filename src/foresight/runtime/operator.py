@@ -27,8 +27,8 @@ ANSWERS_MAX = 200
 LOOKS_A_SECOND = 10
 TORN_S = 1.0
 """A document that cannot be read, or that is gone, may be in an editor's hands; after so long it is what it is."""
-SHADOW_S_MAX = 366 * 86_400
-"""No shadow is meant to last longer, and no clock counts so far that it could."""
+SHADOW_S_MAX = 7 * 86_400
+"""What the runtime takes."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 

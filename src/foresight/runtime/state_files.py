@@ -5,8 +5,11 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
 import msgspec
+
+from foresight.errors import BotFolderRefused
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -20,23 +23,38 @@ _KINDS = {
 def read_plain(path: Path, bytes_max: int) -> bytes:
     """The content of a plain file, or of the one that a link leads to. Raises OSError for anything else, and for a
     longer one; it never waits for a writer, as opening a pipe does."""
+    with os.fdopen(_opened(path, os.O_RDONLY), "rb") as file:
+        content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise OSError(f"it is longer than {bytes_max} bytes")
+    return content
+
+
+def open_lock(path: Path, *, makes_it: bool) -> IO[str]:
+    """The file of a lock, which is not taken yet. Raises BotFolderRefused for what is no plain file or cannot be
+    opened, and FileNotFoundError for one that is not there and is not to be made."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if makes_it else os.O_RDONLY
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.fdopen(_opened(path, flags), "a+" if makes_it else "r")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BotFolderRefused(f"the lock {path} cannot be opened: {error}") from None
+
+
+def _opened(path: Path, flags: int) -> int:
+    """A descriptor of a plain file. Raises OSError for anything else, and waits for nobody."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if error.errno == errno.ENXIO:  # what the kernel says of a socket
             raise OSError(f"it is {_KINDS[stat.S_IFSOCK]} and no plain file") from None
         raise
-    try:
-        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-        if kind != stat.S_IFREG:
-            raise OSError(f"it is {_KINDS.get(kind, 'something else')} and no plain file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(bytes_max + 1)
-    finally:
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind != stat.S_IFREG:
         os.close(descriptor)
-    if len(content) > bytes_max:
-        raise OSError(f"it is longer than {bytes_max} bytes")
-    return content
+        raise OSError(f"it is {_KINDS.get(kind, 'something else')} and no plain file")
+    return descriptor
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """The picture of the live view, laid out for the width and height that there are.
 
 Wide screens have the panels beside the slots. Narrow ones have a line each for money, presence and positions below
-the slots. What is short of rows goes in this order: the log, slots without a position, everything below the slots.
+the slots. What is short of rows goes in this order: the log, slots without a position, everything below the slots. What
+was refused stands in the header, at any size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +17,9 @@ from rich.text import Text
 from foresight.effects import Notify
 from foresight.engine import EngineReport
 from foresight.runtime.documents import SlotDocument, StatusDocument, iso
-from foresight.runtime.live_code import DeployDocument
+from foresight.view.deploys import deploy_pieces
 from foresight.view.tables import slots_table
-from foresight.view.writing import one_line
+from foresight.view.writing import one_line, wrapped
 
 NOTICES_MAX = 12
 POSITIONS_MAX = 10
@@ -35,8 +36,13 @@ LOG_ROWS = 8
 SLOTS_ROWS_MIN = 4
 """The table's head, one slot, and how many are not shown."""
 
+NEWEST_LINES_MAX = 3
+"""What the log's newest notice may take."""
+
+TIME_COLUMNS = 9
 HEADER_FRAME_ROWS = 30
 FULL_TIME_COLUMNS = 100
+SEPARATOR = " · "
 LEVELS = {"info": "", "warning": "yellow", "error": "red"}
 
 
@@ -65,7 +71,8 @@ class Picture:
         body = _wide(self._seen, width, rows) if is_wide else _narrow(self._seen, width, rows)
         yield header
         yield body
-        yield from _log(self._seen, rows - len(console.render_lines(body, options.update(width=width), pad=False)))
+        rows -= len(console.render_lines(body, options.update(width=width), pad=False))
+        yield from _log(self._seen, width - 4, rows)
 
 
 def _wide(seen: Seen, width: int, rows: int) -> RenderableType:
@@ -101,20 +108,29 @@ def _header(seen: Seen, width: int, *, is_framed: bool) -> RenderableType:
         Text(one_line(status.source_name)),
         Text(f"code {status.release_digest[:8]}"),
     )
-    edit = _line(f"{_deploys(status.deploy)}  ·  edit {one_line(seen.strategy)}  ·  Ctrl-C leaves in order")
     halted = ["entries are halted"] if status.halted else []
     problems = [Text(one_line(problem), style="bold red") for problem in (*status.problems, *halted)]
-    lines = Group(_fitting(pieces, inner), edit, *problems)
+    lines = Group(_fitting(pieces, inner), *_deploys(seen, inner), *_news(seen, inner, is_framed=is_framed), *problems)
     return Panel(lines, box=box.ROUNDED) if is_framed else lines
 
 
-def _deploys(deploy: DeployDocument) -> str:
-    """What runs and what stands by, in a few words."""
-    if deploy.standby is not None:
-        rounds = f"{min(deploy.rounds, deploy.probation_rounds)}/{deploy.probation_rounds}"
-        return f"{deploy.live} on probation {rounds}, {deploy.standby} stands by"
-    waiting = f", {deploy.waiting} commits wait" if deploy.waiting else ""
-    return f"{deploy.live} is live, following {deploy.follow}{waiting}"
+def _deploys(seen: Seen, width: int) -> list[Text]:
+    """What runs and is on trial, in as many lines as it takes, and what the person may do where there is room."""
+    needed = [Text(one_line(piece)) for piece in deploy_pieces(seen.status)]
+    lines = []
+    while needed:
+        lines.append(_fitting(needed, width))
+        needed = needed[lines[-1].plain.count(SEPARATOR) + 1 :]
+    hints = (lines[-1], Text(f"edit {one_line(seen.strategy)}"), Text("Ctrl-C leaves in order"))
+    return [*lines[:-1], _fitting(hints, width)]
+
+
+def _news(seen: Seen, width: int, *, is_framed: bool) -> list[Text]:
+    """What was refused or went back, until something goes live; where no log has room, also what went well just now."""
+    deploy = seen.status.deploy
+    told = deploy.setback or ("" if is_framed else deploy.recent)
+    style = "red" if deploy.setback else ""
+    return [_line(line, style) for line in wrapped(one_line(told), width, 2 if is_framed else 1)]
 
 
 def _slots(seen: Seen, width: int, rows: int) -> Iterator[RenderableType]:
@@ -197,16 +213,25 @@ def _positions_line(report: EngineReport, width: int) -> Text:
     return _fitting(pieces, width)
 
 
-def _log(seen: Seen, rows: int) -> Iterator[Panel]:
-    """The newest notices in so many rows, the frame included; nothing where no notice has room."""
+def _log(seen: Seen, width: int, rows: int) -> Iterator[Panel]:
+    """The newest notices in so many rows, the frame included; nothing where no notice has room. The newest one is told
+    in full, the others have a line each."""
     count = min(NOTICES_MAX, rows - 2)
     if count < 1:
         return
-    lines = Text("\n", no_wrap=True, overflow="ellipsis").join(
-        Text.assemble((f"{iso(notice.at_ns)[11:19]} ", "dim"), (one_line(notice.text), LEVELS[notice.level]))
-        for notice in seen.notices[-count:]
-    )
-    yield _panel(lines, "log")
+    lines: list[Text] = []
+    for notice in reversed(seen.notices):
+        lines_max = 1 if lines else min(count, NEWEST_LINES_MAX)
+        lines = [*_notice(notice, width, lines_max), *lines]
+        if len(lines) >= count:
+            break
+    yield _panel(_line("\n").join(lines), "log")
+
+
+def _notice(notice: Notify, width: int, lines_max: int) -> list[Text]:
+    told = wrapped(one_line(notice.text), max(1, width - TIME_COLUMNS), lines_max)
+    times = [f"{iso(notice.at_ns)[11:19]} ", *[" " * TIME_COLUMNS] * len(told)]
+    return [Text.assemble((time, "dim"), (line, LEVELS[notice.level])) for time, line in zip(times, told, strict=False)]
 
 
 def _panel(content: RenderableType, title: str) -> Panel:
@@ -221,7 +246,7 @@ def _fitting(pieces: Sequence[Text], width: int) -> Text:
     """As many of the first pieces as a line holds, and always the first."""
     line = _line("")
     for piece in pieces:
-        separator = " · " if line else ""
+        separator = SEPARATOR if line else ""
         if line and line.cell_len + len(separator) + piece.cell_len > width:
             break
         line.append(separator).append_text(piece)

@@ -18,9 +18,14 @@ REFRESH_S = 0.5
 STRAY_CHARACTERS_MAX = 100_000
 """What live code prints meanwhile stands above the picture; beyond this, while nobody reads, it is dropped."""
 
+FRAME_BEGINS, FRAME_ENDS = "\x1b[?2026h", "\x1b[?2026l"
+"""Synchronized update: what stands between them is shown at once. A terminal that does not know it passes it over.
+https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036"""
+
 
 class Paper(io.StringIO):
-    """What a console writes, kept until it is taken, in the encoding of the terminal that it is meant for."""
+    """What a console writes, kept until it is taken as one frame, in the encoding of the terminal that it is meant
+    for."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__()
@@ -37,7 +42,7 @@ class Paper(io.StringIO):
         text = self.getvalue()
         self.seek(0)
         self.truncate()
-        return text
+        return f"{FRAME_BEGINS}{text}{FRAME_ENDS}" if text else text
 
 
 async def terminal_screen(bot: Bot, stop: asyncio.Event) -> None:

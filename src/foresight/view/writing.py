@@ -8,11 +8,17 @@ whose lock a waiting write would hold when the interpreter ends.
 
 import asyncio
 import os
+import re
 import select
 import sys
+import textwrap
 import threading
 from queue import SimpleQueue
 
+PLACE = re.compile(r"\S+\.py:\d+")
+"""A file and its line: what must be read of a refusal."""
+
+STILL = re.compile(r"; [^;]+ (is|are) (still )?running(; .*)?$")
 END_WAIT_S = 2.0
 """How long the end of a run waits for a reader: long for a program, short for a person who wants to leave."""
 
@@ -99,3 +105,26 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 def one_line(text: str) -> str:
     """Foreign text as one line that moves no cursor: what is not printable becomes a space."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def shortened(text: str, room: int) -> str:
+    """A sentence in so many characters. What still runs is left out first; a file with its line stays, whatever stands
+    around it."""
+    if len(text) > room:
+        text = STILL.sub("", text)
+    place = PLACE.search(text)
+    if len(text) <= room or place is None or place.end() < room:
+        return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
+    rest = text[place.start() :]
+    head_room = max(0, room - max(place.end() - place.start() + 1, min(len(rest), room // 2)) - 3)
+    middle = f"{text[:head_room]} … {rest}"
+    return middle if len(middle) <= room else f"{middle[: room - 1]}…"
+
+
+def wrapped(text: str, width: int, lines_max: int) -> list[str]:
+    """A sentence in so many lines, broken between words, shortened only when it must be."""
+    for room in range(max(1, width * lines_max), 0, -1):
+        lines = textwrap.wrap(shortened(text, room), width, break_on_hyphens=False)
+        if len(lines) <= lines_max:
+            return lines
+    return []
