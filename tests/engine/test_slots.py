@@ -65,6 +65,7 @@ def test_each_round_sees_the_window_that_is_open_at_its_instant() -> None:
 
 
 @settings(max_examples=25)
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 11), unique=True), st.integers(0, 8))
 def test_only_listed_windows_are_due_whatever_is_missing_between(missing: list[int], first: int) -> None:
     harness = Harness()
