@@ -57,6 +57,7 @@ def run(
         return
     guest.watchdog.keep_handler()
     baseline.owns_handler(signal.SIGALRM)
+    baseline.takes_in("__main__", spec.release.package)
     host = HostProcess(guest, link, tape, baseline)
     with contextlib.suppress(PeerGone):
         host.serve()

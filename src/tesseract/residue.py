@@ -74,13 +74,7 @@ class Baseline:
     def taken(cls) -> "Baseline":
         """Of this process as it is now; its forks share it. `__main__` is left out: it is the program that runs."""
         baseline = cls()
-        loaded = [(name, found) for name, found in list(sys.modules.items()) if isinstance(found, ModuleType)]
-        modules = {name: found for name, found in loaded if name != "__main__"}
-        baseline._modules = {name: (found, dict(vars(found))) for name, found in modules.items()}
-        baseline._classes = [(found, dict(vars(found))) for found in _classes_of(modules.values())]
-        spaces = (space for _, space in (*baseline._modules.values(), *baseline._classes))
-        functions = (value for space in spaces for value in space.values() if type(value) is FunctionType)
-        baseline._functions = {id(found): (found, found.__code__, found.__defaults__) for found in functions}
+        baseline.takes_in("__main__")
         baseline._settings = {name: setting() for name, setting in _SETTINGS.items()}
         baseline._environment = dict(os.environ)
         baseline._handlers = _handlers()
@@ -101,6 +95,25 @@ class Baseline:
         self._thread_count = 0
         self._finders: list[object] = []
         self._filters: list[object] = []
+
+    def takes_in(self, *but: str) -> None:
+        """Remembers what has been loaded since as well, but for the packages and modules of these names."""
+        loaded = [(name, found) for name, found in list(sys.modules.items()) if isinstance(found, ModuleType)]
+        modules = {
+            name: found for name, found in loaded if name not in self._modules and name.partition(".")[0] not in but
+        }
+        fresh = {name: (found, dict(vars(found))) for name, found in modules.items()}
+        known = {id(found) for found, _ in self._classes}
+        classes = [(found, dict(vars(found))) for found in _classes_of(modules.values()) if id(found) not in known]
+        spaces = (space for _, space in (*fresh.values(), *classes))
+        functions = (value for space in spaces for value in space.values() if type(value) is FunctionType)
+        self._functions |= {
+            id(found): (found, found.__code__, found.__defaults__)
+            for found in functions
+            if id(found) not in self._functions
+        }
+        self._modules |= fresh
+        self._classes += classes
 
     def owns_handler(self, number: int) -> None:
         """The handler that this signal has now is the process's own from here on."""

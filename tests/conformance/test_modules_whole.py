@@ -144,6 +144,7 @@ def test_module_global_mutated_at_run_time(tmp_path: Path, host: str) -> None:
 MUTATED_ELSEWHERE = {
     "added json.seen": "import json\n\n\ndef edge():\n    json.seen = getattr(json, 'seen', 0) + 1\n    return 1\n",
     "added builtins.seen": "import builtins\n\n\ndef edge():\n    builtins.seen = 1\n    return 1\n",
+    "added colorsys.seen": "import colorsys\n\n\ndef edge():\n    colorsys.seen = 1\n    return 1\n",
     "replaced json.dumps": "import json\n\n\ndef edge():\n    json.dumps = repr\n    return 1\n",
     "added conformance.resident.Given.seen": "from conformance.resident import Given\n\n\n"
     "def edge():\n    Given.seen = 1\n    return 1\n",

@@ -64,7 +64,7 @@ def test_each_round_sees_the_window_that_is_open_at_its_instant() -> None:
         assert 0 < asked.view.seconds_left <= 300
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 11), unique=True), st.integers(0, 8))
 def test_only_listed_windows_are_due_whatever_is_missing_between(missing: list[int], first: int) -> None:
     harness = Harness()
@@ -310,7 +310,7 @@ def test_a_part_of_the_opening_average_is_not_the_open() -> None:
 # The settling average
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(90, 110), min_size=360, max_size=360), st.integers(0, 59))
 def test_the_settling_average_equals_a_naive_recomputation(prices: list[float], offset: int) -> None:
     harness = Harness(an_engine(start_ns=NOON_NS), history_ns=NOON_NS - MINUTE_NS)
