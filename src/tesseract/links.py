@@ -31,6 +31,8 @@ from tesseract.workshop import Workshop
 from tesseract.zygote import Attach, Ended, Fork, NotForked
 from tesseract.zygote import News as ZygoteNews
 
+LAST_WORDS_S = 4.0
+"""A disk that takes the stager's last moves no sooner loses them."""
 RESTARTS_MAX = 20
 """A stager that dies more often than this is not started again; what runs goes on."""
 
@@ -199,12 +201,13 @@ class ProcessLink:
         return self._zygote_process.pid, self._stager_process.pid
 
     def close(self) -> None:
+        """The stager has the time to write down what it was told last; what it waits for ends with the zygote."""
         self._is_closed = True
         self._stager.close()
         self._zygote.close()
-        for process in (self._stager_process, self._zygote_process):
+        for process, seconds in ((self._zygote_process, 2.0), (self._stager_process, LAST_WORDS_S)):
             try:
-                process.wait(2.0)
+                process.wait(seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import msgspec
 from tesseract.errors import PeerGone
 from tesseract.git_branch import CommitSnapshot, GitProblem, GitRefused, commits
 from tesseract.openers import ProcessOpener
-from tesseract.orders import News, Noticed, Order, Staged, Take, Waiting, Workplace
+from tesseract.orders import Drop, Live, Moved, News, Noticed, Order, Staged, Take, Waiting, Workplace
 from tesseract.resident import Resident
 from tesseract.staged_process import StagedProcess, ZygoteLink, start_zygote
 from tesseract.wall import wall_ns
@@ -59,6 +60,7 @@ class Stager:
         self._seen: queue.Queue[object] = queue.Queue(WATCH_QUEUE_MAX)
         self._stop = threading.Event()
         self._wake, self._waker = socket.socketpair()
+        self._orders: deque[Order] = deque()
         self._count = 0
         self._resident_s = time.monotonic()
         self._told_resident: list[str] = []
@@ -66,15 +68,27 @@ class Stager:
         self._waiting = Waiting(0, "", "")
 
     def serve(self) -> None:
-        """Until the program closes the link."""
+        """Until the program closes the link. What it has told before is then written down."""
+        try:
+            self._serve_all()
+        except PeerGone:
+            with contextlib.suppress(PeerGone):
+                while select.select([self._link.sock], [], [], 0)[0]:
+                    self._orders += self._link.arrived()
+            for order in self._orders:
+                if isinstance(order, Live | Moved | Drop):
+                    self._workshop.obey(order)
+
+    def _serve_all(self) -> None:
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         if self._workshop.store.healed:
             self._say(Noticed(self._workshop.store.healed))
         while True:
             ready = select.select([self._link.sock, self._wake], [], [], BRANCH_EVERY_S)[0]
             if self._link.sock in ready:
-                for order in self._link.arrived():
-                    self._obey(order)
+                self._orders += self._link.arrived()
+                while self._orders:
+                    self._obey(self._orders.popleft())
             if self._wake in ready:
                 self._wake.recv(4096)
                 self._take_seen()
@@ -177,7 +191,4 @@ def main(descriptor: int) -> None:
     zygote = ZygoteLink(socket.socket(fileno=link.take_files(1)[0]))
     _, sock = start_zygote(begin.place, path=begin.path, hash_seed=TWIN_HASH_SEED)
     orders: Link[Order] = Link(link.sock, Order)
-    try:
-        Stager(orders, begin, zygote, ZygoteLink(sock)).serve()
-    except PeerGone:
-        return
+    Stager(orders, begin, zygote, ZygoteLink(sock)).serve()

@@ -23,6 +23,7 @@ from conformance.timing import (
     deploy_folder,
     generation,
     history,
+    stager_of,
     store_of,
     value_of,
     verdict_of,
@@ -38,11 +39,6 @@ NOTHING: dict[str, str] = {}
 def answers(program: Program, release: str, value: int) -> None:
     outcome = program.ask()
     assert (outcome.release, value_of(outcome)) == (release, value)
-
-
-def stager_of(program: Program) -> psutil.Process:
-    link: Any = program.runtime._link
-    return psutil.Process(link.pids[1])
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ its last word.
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from conformance.timing import (
     deploy_folder,
     encoded_state,
     generation,
+    stager_of,
     store_of,
     value_of,
     verdict_of,
@@ -122,6 +124,23 @@ def test_keep_then_crash_after_an_older_release_was_asked_for(tmp_path: Path, ho
         assert verdict_of(program, ask_for(program, "rollback", where="v1")).is_live
     with a_program(tmp_path, host=host, files=generation(2)) as program:
         assert first_answer(program) == ("v1", 1)
+
+
+def test_what_the_stager_was_told_last_is_written_down_although_the_program_has_closed(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="process", files=generation(1), rounds=ROUNDS) as program:
+        for _ in range(ROUNDS):
+            program.value()
+        assert program.deploy(generation(2)).is_live
+        stager = stager_of(program)
+        stager.suspend()
+        program.roll_back()
+        later = threading.Timer(0.5, stager.resume)
+        later.start()
+    later.join()
+    with a_program(tmp_path, host="process", files=generation(2)) as program:
+        assert first_answer(program) == ("v1", 1)
+        refused = program.deploy()
+        assert "v2 was rolled back" in refused.text
 
 
 def test_deploy_during_shutdown(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import msgspec
+import psutil
 
 from conformance.program import HEAD, Files, Program, Verdict, is_last
 from tesseract import Outcome, ReleaseStore, Request, WentLive
@@ -82,3 +83,8 @@ def wait_for_history(program: Program, number: int, *states: str) -> None:
 def encoded_state(seen: int) -> bytes:
     """The state of these releases after so many calls."""
     return msgspec.msgpack.encode({"seen": seen})
+
+
+def stager_of(program: Program) -> psutil.Process:
+    link: Any = program.runtime._link
+    return psutil.Process(link.pids[1])
