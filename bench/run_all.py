@@ -5,11 +5,12 @@ Each part is a process of its own. Prints one JSON document, says on standard er
 met, and ends with exit code 1 when one is not. `--keep` also writes the document to `bench/results/bench.json`.
 """
 
+import json
 import sys
 from subprocess import CalledProcessError
 from typing import Any
 
-from measuring import arguments, json_of, keep, machine, script, tell
+from measuring import RESULTS, arguments, json_of, keep, machine, script, tell
 
 PARTS = {
     "replay": ("replay.py", "--pairs", "3"),
@@ -29,7 +30,6 @@ def all_of(parts: Parts, *, quick: bool) -> dict[str, Any]:
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
             document: dict[str, Any] = json_of(script(file, *(["--quick"] if quick else options)))
-            document.pop("machine", None)
         except CalledProcessError as error:
             document = {"met": False, "failed": str(error)}
         found[name] = document
@@ -54,15 +54,21 @@ def unmet(document: dict[str, Any], place: str = "") -> list[str]:
 
 
 def run(parts: Parts, file: str, *, quick: bool, kept: bool) -> int:
-    """Runs the parts, prints and keeps their document, and returns the exit code: small counts measure nothing, so
-    with `quick` only a failure counts."""
+    """Runs the parts, prints their document, and returns the exit code: small counts measure nothing, so with `quick`
+    only a failure counts. What is kept takes the place of the same parts in the file, with the machine of each."""
     results = all_of(parts, quick=quick)
     document = {"machine": machine(), "quick": quick, **results}
     tell(document)
     if kept and not quick:
-        keep(file, document)
+        keep(file, {**_kept(file), **document})
     failed = any("failed" in result for result in results.values())
     return int(failed if quick else bool(unmet(results)))
+
+
+def _kept(file: str) -> dict[str, Any]:
+    path = RESULTS / file
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def main() -> int:
