@@ -22,6 +22,8 @@ from typing import Any
 from conformance.program import Program
 
 SETTLE_S = 3.0
+FORKED_S = 0.05
+"""A zygote has the output of the process that it makes ready a moment before it has the process."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LOOKED_AT = ("builtins", "json", "locale", "math", "os", "random", "signal", "socket", "sys", "threading", "time")
 """Standard modules whose public attributes must be the very same objects; with them the resident code."""
@@ -46,6 +48,7 @@ def no_more_processes(program: Program) -> Iterator[None]:
     """Fails when a process is left below this one that was not there, or one with more descriptors than it had. A
     zygote's process that waits ready may be another one than before."""
     wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+    program.pause(FORKED_S)
     below = _processes()
     yield
     wait_until(program, lambda: not _more(below), lambda: f"more than before: {_more(below)}")
