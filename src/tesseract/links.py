@@ -58,6 +58,8 @@ class InProcessLink:
     def order(self, order: Order, tape: Sequence[tuple[int, int]] = ()) -> None:
         for news in self.workshop.obey(order, [file for file, _ in tape]):
             self.tell(news)
+        for news in self.workshop.settle():
+            self.tell(news)
 
     def tell(self, news: News) -> None:
         hosts: list[Host] = []

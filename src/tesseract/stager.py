@@ -101,6 +101,8 @@ class Stager:
         try:
             for news in self._workshop.obey(order, files):
                 self._tell(news)
+            for news in self._workshop.settle():
+                self._tell(news)
         finally:
             for file in files:
                 os.close(file)

@@ -66,8 +66,17 @@ class Workshop:
         the next order: a full disk ends nothing."""
         told = self._trouble
         self._write_down()
-        news = self._do(order, tape_files or [])
-        return [*news, Noticed(self._trouble)] if self._trouble and not told else news
+        return [*self._do(order, tape_files or []), *self._trouble_since(told)]
+
+    def settle(self) -> list[News]:
+        """Writes down what an order has brought about, once that has been told: nobody waits for the disk on the way to
+        the commit."""
+        told = self._trouble
+        self._write_down()
+        return self._trouble_since(told)
+
+    def _trouble_since(self, told: str) -> list[News]:
+        return [Noticed(self._trouble)] if self._trouble and not told else []
 
     def _do(self, order: Order, tape_files: list[int]) -> list[News]:
         match order:
@@ -265,7 +274,7 @@ class Workshop:
         except (TesseractError, OSError, TimeoutError) as error:
             return self._refused(taken, "stage", _problems(error))
         if taken.what != "params":
-            self._move(taken.release.number, "rehearsed", report.sentence())
+            self._note(taken.release.number, "rehearsed", report.sentence())
         self._ready[order.request] = ready
         hosts = tuple(ReadyHost(one.strategy, one.spec, one.host.loaded, one.states) for one in ready)
         return Staged(order.request, hosts, report)
@@ -316,10 +325,13 @@ class Workshop:
 
     def _move(self, number: int, state: str, why: str) -> None:
         """Writes a move down, or notes it until the disk takes it."""
+        self._note(number, state, why)
+        self._write_down()
+
+    def _note(self, number: int, state: str, why: str) -> None:
         to: State = state  # type: ignore[assignment]  # the orders carry names of the table
         del self._unwritten[: -UNWRITTEN_MAX + 1]
         self._unwritten.append((number, to, why))
-        self._write_down()
 
     def _write_down(self) -> None:
         try:
