@@ -105,7 +105,7 @@ class Runtime(Generic[Value]):
                 if self.seam.strategies:
                     return
             raise self._none_can_be_used()  # noqa: TRY301 - what was begun is ended in one place
-        except BaseException:
+        except BaseException:  # a cancelled start as well: nothing may be left running
             self.close()
             raise
 

@@ -88,7 +88,7 @@ class StagedProcess:
         self._output = output
         try:
             self.loaded = self._reply(Loaded, "its import", spec.import_ns * KILL_AFTER / 1e9)
-        except BaseException:
+        except BaseException:  # Ctrl-C as well: no process may be left behind
             self.close()
             raise
         if self.loaded.problems:

@@ -119,7 +119,7 @@ def stage(
             else:
                 ready.append(one)
                 reports.append(report)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: no host may be left behind
         _close(ready)
         raise
     if problems:
@@ -167,7 +167,7 @@ def _stage_one(
     except ReleaseRefused as refused:
         host.close()
         raise RefusedAt("rehearsal", refused.problems) from None
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: no host may be left behind
         host.close()
         raise
 
