@@ -23,8 +23,8 @@ from measuring import Document, spread
 from seam_program import Program, a_program
 from tesseract.candidate import Candidate
 from tesseract.deployer import Deployer
-from tesseract.links import ProcessLink
 from tesseract.process_host import ProcessHost
+from tesseract.process_link import ProcessLink
 from tesseract.seam import Seam
 
 LINES = (300, 3_000)
@@ -38,7 +38,7 @@ BAR_P99_MS, BAR_MAX_MS = 0.5, 2.0
 WRAPPED: tuple[tuple[type, str], ...] = (
     (Deployer, "_advance"),
     (Candidate, "states_now"),
-    (ProcessLink, "_host"),
+    (ProcessHost, "start"),
     (ProcessLink, "order"),
     (Seam, "keep_inputs"),
     (Seam, "commit"),

@@ -38,30 +38,40 @@ class Candidate(msgspec.Struct):
 
     def is_wanted(self, seam: Seam[Any]) -> Callable[[str], bool]:
         """Which keys the candidate will answer; not those that it answers already, as a canary."""
-        taken, routes = self.taken, seam.routes
 
         def is_wanted(key: str) -> bool:
-            if seam.strategy_of(key) not in taken.strategies or (self.canary and key not in self.canary):
+            route = seam.routes.get(key)
+            strategy = seam.strategy_of(key) if route is None else route.strategy
+            if strategy not in self.taken.strategies or (self.canary and key not in self.canary):
                 return False
-            spec = routes[key].live.spec if key in routes and taken.what != "params" else None
-            return spec is None or (spec.release.number, spec.revision) != (taken.release.number, taken.revision)
+            return route is None or not self._is_at(route.live)
 
         return is_wanted
+
+    def _is_at(self, host: Host) -> bool:
+        """Whether a host runs what this candidate is, and answers as a canary of it."""
+        taken, spec = self.taken, host.spec
+        own = (taken.release.number, taken.revision)
+        return taken.what != "params" and (spec.release.number, spec.revision) == own
 
     def states_now(self, seam: Seam[Any]) -> dict[str, tuple[StateNow, ...]]:
         """The states that the candidate begins with, by strategy and schema; from now on the seam keeps the inputs that
         they do not know. Keys that it answers already, as a canary, stay as they are; a strategy that has no state yet
         is judged by its schema."""
-        states = seam.keep_inputs()
-        is_wanted = self.is_wanted(seam)
+        seam.keep_inputs()
         groups: dict[str, dict[str, dict[str, bytes]]] = {}
         for name in self.taken.strategies:
             host = seam.strategies.get(name)
             groups[name] = {} if host is None else {host.loaded.state_schema: {}}
-        for key, state in states.items():
-            if is_wanted(key):
-                schema = seam.routes[key].live.loaded.state_schema
-                groups[seam.strategy_of(key)].setdefault(schema, {})[key] = state
+        of_host: dict[int, dict[str, bytes]] = {}
+        for key, route in seam.routes.items():
+            host = route.live
+            if id(host) not in of_host:
+                is_left = route.strategy not in groups or self._is_at(host)
+                mine = {} if is_left else groups[route.strategy].setdefault(host.loaded.state_schema, {})
+                of_host[id(host)] = mine
+            if not self.canary or key in self.canary:
+                of_host[id(host)][key] = route.state
         return {name: tuple(StateNow(mine, schema) for schema, mine in each.items()) for name, each in groups.items()}
 
     def close(self) -> None:

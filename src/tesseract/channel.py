@@ -5,16 +5,17 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tesseract.errors import PeerGone
 from tesseract.wire import FILES_MAX, FRAME_BYTES_MAX, Frames, frame, receive_some
 
 
 class Channel:
-    """`received` gets each frame's body, in order; `ended` is called once, when the other side has left or sends what
-    cannot be cut into frames of `frame_bytes_max`. Descriptors that arrive, at most `files_max` at a time, wait in
-    `files` for whoever expects them; from a peer that has none to send none are taken."""
+    """To be started, and stopped, on the thread of `loop`. `received` gets each frame's body, in order; `ended` is
+    called once, when the other side has left or sends what cannot be cut into frames of `frame_bytes_max`. Descriptors
+    that arrive, at most `files_max` at a time, wait in `files` for whoever expects them; from a peer that has none to
+    send none are taken."""
 
     def __init__(
         self,
@@ -30,13 +31,18 @@ class Channel:
         self.is_open = True
         self._loop = loop
         self._sock = sock
+        self._file = sock.fileno()
+        """What the loop knows it by: of an unknown socket it would ask both addresses, for a text nobody sees."""
         self._received = received
         self._ended = ended
         self._files_max = files_max
         self._frames = Frames(frame_bytes_max)
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         sock.setblocking(False)
-        loop.add_reader(sock, self._read)
+
+    def start(self) -> None:
+        """From now on what comes is read."""
+        self._loop.add_reader(self._file, self._read)
 
     def send(self, message: object, files: tuple[int, ...] = ()) -> None:
         """`files` are duplicated where they have to wait, so the caller may close its own at once."""
@@ -45,7 +51,7 @@ class Channel:
             data, files = self._write(data, files)
             if not data:
                 return
-            self._loop.add_writer(self._sock, self._flush)
+            self._loop.add_writer(self._file, self._flush)
         self._unsent.append((data, tuple(map(os.dup, files))))
 
     def take_files(self, count: int) -> list[int]:
@@ -74,7 +80,7 @@ class Channel:
                 _close(files)
             if rest:
                 return
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_writer(self._file)
 
     def _read(self) -> None:
         try:
@@ -96,22 +102,33 @@ class Channel:
 
     def _end(self) -> None:
         if self.is_open:
+            ended = self._ended
             self.close()
-            self._ended()
+            ended()
 
     def close(self) -> None:
-        if not self.is_open:
-            return
-        self.is_open = False
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        self.stop()
         self._sock.close()
-        _close(self.files)
-        for _, files in self._unsent:
+        for files in (self.files, *(files for _, files in self._unsent)):
             _close(files)
+        self.files.clear()
+        self._unsent.clear()
+        self._received = self._ended = _nothing  # whoever listened is let go at once, and not by the garbage collector
+
+    def stop(self) -> None:
+        """Leaves the loop. What `close` has left to do then can be done on any thread."""
+        if self.is_open:
+            self.is_open = False
+            self._loop.remove_reader(self._file)
+            if self._unsent:
+                self._loop.remove_writer(self._file)
 
 
-def _close(files: "tuple[int, ...] | deque[int]") -> None:
+def _nothing(*_: object) -> None:
+    """What a closed channel calls."""
+
+
+def _close(files: Iterable[int]) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             os.close(file)

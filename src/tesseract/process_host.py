@@ -62,7 +62,8 @@ Respawn = Callable[[HostSpec, Callable[[Descriptors | None], None]], None]
 
 
 class ProcessHost:
-    """Runs one strategy of one release in a process that is there already. To be used on the loop's thread."""
+    """Runs one strategy of one release in a process that is there already. It can be made anywhere; from `start` on it
+    is used on the loop's thread."""
 
     def __init__(
         self,
@@ -71,11 +72,14 @@ class ProcessHost:
         contract: Contract,
         reached: Descriptors,
         *,
+        loop: asyncio.AbstractEventLoop,
         respawn: Respawn,
+        aside: Callable[[Callable[[], None]], None] = lambda last_steps: last_steps(),
         on_note: Callable[[str], None] = lambda _text: None,
         round_trips: RoundTrips | None = None,
     ) -> None:
-        """`on_note` is told what live code prints, and of processes that end."""
+        """`on_note` is told what live code prints, and of processes that end; `aside` gets the last steps of an end,
+        which need not be taken on the loop's thread."""
         self.spec = spec
         self.loaded = loaded
         self._contract = contract
@@ -83,7 +87,8 @@ class ProcessHost:
         self._respawn = respawn
         self._on_note = on_note
         self._round_trips = round_trips or RoundTrips()
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._aside = aside
         self._asked: deque[_Asked] = deque()
         self._number = 0
         self._answered_ns = 0
@@ -96,11 +101,15 @@ class ProcessHost:
         self._is_loading = False
         self._given_up = ""
         self._killed_why: str | None = None
-        self._connection: _Connection | None = None
-        self._use(reached)
+        self._connection: _Connection | None = self._to(reached)
 
-    def _use(self, reached: Descriptors) -> None:
-        self._connection = _Connection(self._loop, reached, self._received, self._died)
+    def _to(self, reached: Descriptors) -> "_Connection":
+        return _Connection(self._loop, reached, self._received, self._died)
+
+    def start(self) -> None:
+        """Once, before the first call."""
+        assert self._connection is not None, "a host begins with its process"
+        self._connection.start()
 
     @property
     def pidfd(self) -> int | None:
@@ -224,11 +233,11 @@ class ProcessHost:
             self._give_up("no new process could be started")
             return
         if self._is_closed:
-            _Connection(self._loop, reached, lambda _body: None, lambda: None).end()
+            self._to(reached).end(self._aside)
             return
         self._is_loading = True  # its import has a limit of its own; the first call's begins after it
-        self._use(reached)
-        assert self._connection is not None
+        self._connection = self._to(reached)
+        self._connection.start()
         for asked in self._asked:
             self._connection.send(asked.call)
         self._watch()
@@ -247,7 +256,7 @@ class ProcessHost:
             self._timer.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.end()
+            connection.end(self._aside)
 
     def _now_ns(self) -> int:
         return int(self._loop.time() * 1e9)
@@ -269,9 +278,11 @@ class _Connection:
     ) -> None:
         self.reached = reached
         self._died = died
-        self._is_open = True
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=reached.sock)
         self._channel = Channel(loop, sock, received, self._ended, files_max=0, frame_bytes_max=FRAME_BYTES_MAX)
+
+    def start(self) -> None:
+        self._channel.start()
 
     def send(self, message: object) -> None:
         self._channel.send(message)
@@ -281,17 +292,20 @@ class _Connection:
         self._died()
 
     def kill(self) -> None:
-        if self._is_open:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.reached.pidfd, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.reached.pidfd, signal.SIGKILL)
 
-    def end(self) -> None:
+    def end(self, aside: Callable[[Callable[[], None]], None]) -> None:
+        """Kills the process and closes; but for leaving the loop all of it is done aside."""
+        self._channel.stop()
+        aside(self._finish)
+
+    def _finish(self) -> None:
         self.kill()
         self.close()
 
     def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._channel.close()
-            os.close(self.reached.pidfd)
-            os.close(self.reached.output)
+        """Once."""
+        self._channel.close()
+        os.close(self.reached.pidfd)
+        os.close(self.reached.output)

@@ -30,9 +30,10 @@ class Asked(msgspec.Struct, eq=False):
 
 
 class Route(msgspec.Struct):
-    """One key's entry in the table. `rounds` counts answers of the live release since its commit; `was_moved` says that
-    the commit brought it here, and not a call that came later."""
+    """One key's entry in the table, of one `strategy`. `rounds` counts answers of the live release since its commit;
+    `was_moved` says that the commit brought it here, and not a call that came later."""
 
+    strategy: str
     live: Host
     state: bytes
     standby: Host | None = None

@@ -19,8 +19,9 @@ from tesseract.contract import contract_at, folder_left_out
 from tesseract.deploy_events import Event, NotDone, Notice, WentLive
 from tesseract.deployer import Deployer
 from tesseract.errors import ReleaseRefused, RequestRefused
-from tesseract.links import InProcessLink, ProcessLink, WorkshopLink
+from tesseract.links import InProcessLink, WorkshopLink
 from tesseract.orders import Take, Waiting, Workplace
+from tesseract.process_link import ProcessLink
 from tesseract.round_trips import RoundTrips, RoundTripTimes
 from tesseract.seam import Deliver, Outcome, Seam
 from tesseract.store import ReleaseStore

@@ -11,7 +11,7 @@ standby follows behind: it is asked once nobody waits for a live release, and no
 what was replaced may be what hangs. One that falls too far behind, or does not answer, stands by no more.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
@@ -104,6 +104,8 @@ class Seam(Generic[Value]):
         """The hosts, by id, whose probation has been told to be over."""
         self._silent: Counter[int] = Counter()
         """How often in a row each standby, by its id, has not answered."""
+        self._taped: dict[str, frozenset[str]] = {}
+        """The keys on the tape by strategy; keys come there and never go."""
         self._unasked: dict[str, Route] = {}
         """By key, where a standby's turn is put off."""
         self._encoder = msgspec.msgpack.Encoder()
@@ -156,7 +158,7 @@ class Seam(Generic[Value]):
             host, before = self.strategies.get(strategy), self._before.get(strategy)
             if host is None:
                 return None
-            found = self.routes[key] = Route(host, host.loaded.first_state, before)
+            found = self.routes[key] = Route(strategy, host, host.loaded.first_state, before)
             found.standby_state = b"" if before is None else before.loaded.first_state
         return found
 
@@ -310,7 +312,7 @@ class Seam(Generic[Value]):
         until `forget_inputs`."""
         since: list[Input] = []
         for route in self.routes.values():
-            if not route.is_free:
+            if (route.asked is not None or route.backlog) and not route.is_free:
                 behind = [asked.input for asked in route.backlog] if route.is_behind else []
                 since += behind or ([] if route.asked is None else [route.asked.input])
                 since += [taken for taken, _, _ in route.waiting]
@@ -324,8 +326,13 @@ class Seam(Generic[Value]):
 
     def keys_on_tape(self, strategies: Iterable[str]) -> dict[str, frozenset[str]]:
         """The keys of each of these strategies that have been on the tape."""
-        keys = self.tape.keys if self.tape is not None else ()
-        return {name: frozenset(key for key in keys if self.strategy_of(key) == name) for name in strategies}
+        keys = self.tape.keys if self.tape is not None else set()
+        if len(keys) != sum(map(len, self._taped.values())):
+            taped: dict[str, set[str]] = defaultdict(set)
+            for key in keys:
+                taped[self.strategy_of(key)].add(key)
+            self._taped = {name: frozenset(found) for name, found in taped.items()}
+        return {name: self._taped.get(name, frozenset()) for name in strategies}
 
     def next_input(self, is_wanted: Callable[[str], bool]) -> Input | None:
         """The oldest kept input of a key that is wanted; the others before it are dropped."""
@@ -363,9 +370,9 @@ class Seam(Generic[Value]):
             if strategy in self.strategies:
                 self._before[strategy] = self.strategies[strategy]
             self.strategies[strategy] = host
-            chosen = [key for key in self.routes if self.strategy_of(key) == strategy]
+            chosen = [key for key, route in self.routes.items() if route.strategy == strategy]
         for key in chosen:
-            route = self.route(key)
+            route = self.routes.get(key) or self.route(key)
             if route is not None and (key in states or not _same(route.live, host)):
                 route.standby, route.standby_state = route.live, route.state
                 route.live, route.state = host, states.get(key, host.loaded.first_state)
@@ -422,14 +429,14 @@ class Seam(Generic[Value]):
         return list(self._needed().values())
 
     def _needed(self) -> dict[int, Host]:
-        found = [*self.strategies.values(), *self._before.values()]
+        found = {id(host): host for host in (*self.strategies.values(), *self._before.values())}
         for route in self.routes.values():
-            found.append(route.live)
+            found[id(route.live)] = route.live
             if route.standby is not None:
-                found.append(route.standby)
+                found[id(route.standby)] = route.standby
             if route.asked is not None and route.asked.is_overruled and route.asked.standby is not None:
-                found.append(route.asked.standby)
-        return {id(host): host for host in found}
+                found[id(route.asked.standby)] = route.asked.standby
+        return found
 
     def _sweep(self) -> None:
         """Closes the hosts that nobody needs any more."""

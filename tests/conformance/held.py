@@ -10,7 +10,7 @@ import msgspec
 import psutil
 
 from conformance.program import Program
-from conformance.surroundings import all_are_ready, wait_until
+from conformance.surroundings import all_are_ready
 
 MEGABYTE = 1024 * 1024
 
@@ -66,7 +66,7 @@ def below_now() -> dict[str, Below]:
 
 def settled_below(program: Program) -> dict[str, Below]:
     """Of stager, zygotes and hosts, once every zygote has one ready."""
-    wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+    program.wait_until(all_are_ready, lambda: "a zygote makes no process ready")
     return below_now()
 
 

@@ -163,7 +163,9 @@ class Program:
         self.runtime.request(Request(id="keep", action="keep", author="ana"))
 
     def roll_back(self) -> None:
+        """What is put back has then answered everything that its successor has."""
         self.runtime.request(Request(id="back", action="rollback", author="ana"))
+        self.wait_until(lambda: not any(route.is_behind for route in self.runtime.seam.routes.values()))
 
     def happened(self, kind: type[Any]) -> list[Any]:
         """All events of a kind, oldest first."""
@@ -176,13 +178,21 @@ class Program:
 
     def wait_for(self, is_it: Callable[[Event], bool], *, since: int = 0) -> Any:
         """The first event after `since` that is meant, the loop running meanwhile. Fails after a while."""
+
+        def found() -> Event | None:
+            return next(filter(is_it, self.events[since:]), None)
+
+        self.wait_until(lambda: found() is not None, lambda: f"it did not happen; what did: {self.events[since:]}")
+        return found()
+
+    def wait_until(
+        self, is_so: Callable[[], bool], what: Callable[[], str] = lambda: "it did not come to that"
+    ) -> None:
+        """Looks again and again, the loop running meanwhile. Fails with `what()` after a while."""
         end_s = time.monotonic() + WAIT_S
-        while time.monotonic() < end_s:
-            for event in self.events[since:]:
-                if is_it(event):
-                    return event
-            self.run(asyncio.sleep(0.005))
-        raise AssertionError(f"it did not happen; what did: {self.events[since:]}")
+        while not is_so():
+            assert time.monotonic() < end_s, what()
+            self.pause(0.005)
 
     def pause(self, seconds: float) -> None:
         self.run(asyncio.sleep(seconds))

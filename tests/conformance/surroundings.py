@@ -12,18 +12,17 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from conformance.program import Program
 
-SETTLE_S = 3.0
 FORKED_S = 0.05
-"""A zygote has the output of the process that it makes ready a moment before it has the process."""
+"""A zygote has the output of the process that it makes ready a moment before it has the process, and a program those of
+a host that it has left a moment longer."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LOOKED_AT = ("builtins", "json", "locale", "math", "os", "random", "signal", "socket", "sys", "threading", "time")
 """Standard modules whose public attributes must be the very same objects; with them the resident code."""
@@ -35,10 +34,10 @@ def untouched(program: Program) -> Iterator[None]:
     """Fails when the block leaves a difference that does not go away by itself. Keeps the attributes it has seen alive,
     so that no identity is used twice."""
     attributes = _attributes()
-    before = surroundings(program)
     with no_more_processes(program):
+        before = surroundings(program)
         yield
-    wait_until(program, lambda: surroundings(program) == before, lambda: _differences(before, surroundings(program)))
+    program.wait_until(lambda: surroundings(program) == before, lambda: _differences(before, surroundings(program)))
     replaced = {name for name, found in _attributes().items() if attributes.get(name, found) is not found}
     assert not replaced, f"replaced: {sorted(replaced)}"
 
@@ -47,11 +46,11 @@ def untouched(program: Program) -> Iterator[None]:
 def no_more_processes(program: Program) -> Iterator[None]:
     """Fails when a process is left below this one that was not there, or one with more descriptors than it had. A
     zygote's process that waits ready may be another one than before."""
-    wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+    program.wait_until(all_are_ready, lambda: "a zygote makes no process ready")
     program.pause(FORKED_S)
     below = _processes()
     yield
-    wait_until(program, lambda: not _more(below), lambda: f"more than before: {_more(below)}")
+    program.wait_until(lambda: not _more(below), lambda: f"more than before: {_more(below)}")
 
 
 def surroundings(program: Program) -> dict[str, Any]:
@@ -174,11 +173,3 @@ def _only(one: Any, other: Any) -> Any:
     if isinstance(one, dict) and isinstance(other, dict):
         return {key: value for key, value in one.items() if other.get(key) != value}
     return "" if one == other else one
-
-
-def wait_until(program: Program, is_so: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Looks again and again, the loop running meanwhile. Fails with `what()`."""
-    end_s = time.monotonic() + SETTLE_S
-    while not is_so():
-        assert time.monotonic() < end_s, what()
-        program.pause(0.01)

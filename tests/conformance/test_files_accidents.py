@@ -17,7 +17,7 @@ import pytest
 
 from conformance.program import HOSTS, Notice, Program, a_program
 from conformance.refusals import assert_refused, states_of
-from conformance.surroundings import all_are_ready, wait_until
+from conformance.surroundings import all_are_ready
 from conformance.timing import (
     ask_for,
     deploy_folder,
@@ -54,7 +54,7 @@ def nothing_lost(program: Program, running: str) -> Iterator[None]:
 def test_stager_killed_mid_stage(tmp_path: Path) -> None:
     with a_program(tmp_path, host="process", files=generation(1)) as program:
         answers(program, "v1", 1)
-        wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+        program.wait_until(all_are_ready, lambda: "a zygote makes no process ready")
         processes = len(psutil.Process().children(recursive=True))
         with nothing_lost(program, "v1"):
             request = deploy_folder(program, "b", generation(2, stages_s=STAGES_S))
@@ -73,7 +73,7 @@ def test_stager_killed_mid_stage(tmp_path: Path) -> None:
         answers(program, "v2", 2)
         program.keep()
         program.pause(STAGES_S / 2)
-        wait_until(program, all_are_ready, lambda: "a zygote makes no process ready")
+        program.wait_until(all_are_ready, lambda: "a zygote makes no process ready")
         assert len(psutil.Process().children(recursive=True)) == processes, "no candidate was left behind"
 
 

@@ -154,14 +154,17 @@ class ProcessOpened:
         return self._host
 
     async def _live(self) -> ProcessHost:
-        return ProcessHost(
+        host = ProcessHost(
             self.staged.spec,
             self.loaded,
             CONTRACT,
             handed_over(self.staged),
+            loop=self.bench.loop,
             respawn=lambda spec, told: self.respawn(spec, told),  # noqa: PLW0108 - it may be replaced later
             on_note=self.bench.notes.append,
         )
+        host.start()
+        return host
 
     def _respawn(self, spec: HostSpec, told: Callable[[Descriptors | None], None]) -> None:
         self.respawned += 1

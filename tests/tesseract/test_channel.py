@@ -28,6 +28,7 @@ class Bench:
         self.heard: list[Said] = []
         self.ends = 0
         self.channel = Channel(asyncio.get_running_loop(), ours, self._received, self._ended, **options)
+        self.channel.start()
 
     def _received(self, body: bytes) -> None:
         self.heard.append(msgspec.msgpack.decode(body, type=Said))
