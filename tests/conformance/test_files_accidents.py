@@ -261,12 +261,28 @@ def kill_host(program: Program) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("host", HOSTS)
+def test_release_store_cut_index(tmp_path: Path, host: str) -> None:
+    """The record beside the copy says what the torn line said."""
+    with a_program(tmp_path, host=host, files=generation(1)) as program:
+        program.deploy(generation(2))
+        program.keep()
+    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index.write_bytes(index.read_bytes()[:-40])
+    with a_program(tmp_path, host=host, files=generation(1)) as program:
+        answers(program, "v2", 2)
+        assert went_live(program) == ["v2"]
+        assert program.happened(Notice) == []
+        assert program.deploy(generation(3)).event.release.name == "v3"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("host", HOSTS)
 def test_release_store_corrupted_blob_and_index(tmp_path: Path, host: str) -> None:
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         program.deploy(generation(2))
         program.keep()
-    index = tmp_path / "data" / "releases" / "releases.json"
-    index.write_bytes(index.read_bytes()[:-40])
+    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index.write_bytes(index.read_bytes()[40:])
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         answers(program, "v2", 2)
         assert went_live(program) == ["v2"]
