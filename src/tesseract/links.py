@@ -21,7 +21,7 @@ from tesseract.channel import Channel
 from tesseract.contract import Contract, contract_at
 from tesseract.host import Host, InProcessHost
 from tesseract.openers import InProcessOpener
-from tesseract.orders import Live, News, Noticed, Order, ReadyHost, Refused, Staged, Workplace
+from tesseract.orders import Live, News, Noticed, Order, ReadyHost, Refused, Stage, Staged, Take, Workplace
 from tesseract.process_host import Descriptors, ProcessHost
 from tesseract.round_trips import RoundTrips
 from tesseract.staged_process import start_zygote
@@ -91,6 +91,7 @@ class ProcessLink:
         self._number = 0
         self._forks: dict[int, Callable[[Descriptors | None], None]] = {}
         self._pending: list[str] = []
+        """The requests that the stager owes an answer."""
         self._live: Live | None = None
         self._restarts = 0
         self._is_closed = False
@@ -100,9 +101,8 @@ class ProcessLink:
     def order(self, order: Order, tape: Sequence[tuple[int, int]] = ()) -> None:
         if isinstance(order, Live):
             self._live = order
-        request = getattr(order, "request", None)
-        if request is not None:
-            self._pending.append(request)
+        if isinstance(order, Take | Stage):
+            self._pending.append(order.request)
         self._stager.send(order, tuple(file for file, _ in tape))
 
     # The zygote

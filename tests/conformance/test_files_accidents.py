@@ -93,6 +93,18 @@ def test_stager_killed_mid_stage_and_what_waited_behind_is_not_lost(tmp_path: Pa
 
 
 @pytest.mark.process
+def test_stager_killed_when_all_is_done_refuses_nothing(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="process", files=generation(1)) as program:
+        assert program.deploy(generation(1)).text == "v1 is what runs already; nothing was done"
+        assert program.deploy(generation(2)).is_live
+        before = program.happened(NotDone)
+        stager_of(program).kill()
+        wait_until(program, lambda: bool(program.happened(Notice)), lambda: "nobody says that the stager has ended")
+        assert program.happened(NotDone) == before
+        assert program.deploy(generation(3)).is_live
+
+
+@pytest.mark.process
 def test_stager_killed_mid_stage_and_a_followed_tree_is_taken_by_the_next_one(tmp_path: Path) -> None:
     with a_program(tmp_path, host="process", files=generation(1), follow="files") as program:
         program.watched(0)
