@@ -28,7 +28,7 @@ TAPE_IS_FULL = 780
 """Calls after which the tape forgets as much as it takes."""
 BAR_GROWN_MB = 16.0
 BARS_BELOW_GROWN_MB = {"stager": 64.0, "zygote": 16.0, "host": 16.0}
-"""The stager holds the store's index: every release that ever was, with its history."""
+"""The stager holds the store's index: a line for every release that ever was, with its history."""
 BAR_SLOWER = 2.0
 
 

@@ -444,7 +444,8 @@ class Deployer:
 
     def _on_event(self, event: Event) -> None:
         if not isinstance(event, Shadowing | Notice):
-            self._asked.pop(event.request, None)
+            for asked in (self._asked, self._canary, self._shadow_ns):
+                asked.pop(event.request, None)
         self._listener(event)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 TesseractError
 ├── ReleaseRefused    a tree cannot become a release; carries every problem found, nothing has changed
 ├── HandoverNeeded    what changed is not live code; it takes a new process
+├── IndexDamaged      the index of a release store is not what was written
 ├── RequestRefused    an operator's request cannot be done; says why, and what still runs
 └── PeerGone          a process of this program has ended, or cannot be understood
 """
@@ -26,6 +27,10 @@ class ReleaseRefused(TesseractError):
 
 class HandoverNeeded(TesseractError):
     """Something that is not live code has changed."""
+
+
+class IndexDamaged(TesseractError):
+    """What should be an entry of a release, or many of them, cannot be read."""
 
 
 class RequestRefused(TesseractError):

@@ -5,7 +5,7 @@ import msgspec
 from tesseract.calls import HostSpec, Loaded
 from tesseract.release import Release
 from tesseract.staging import Report, Rules, StateNow, Strategy
-from tesseract.store_index import Origin
+from tesseract.store_entry import Origin
 
 
 class Workplace(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from tesseract.calls import HostSpec
 from tesseract.channel import Channel
 from tesseract.contract import contract_at
 from tesseract.host import Host
-from tesseract.orders import Live, News, Noticed, Order, ReadyHost, Refused, Staged, Workplace
+from tesseract.orders import Live, News, Noticed, Order, ReadyHost, Refused, Stage, Staged, Take, Workplace
 from tesseract.process_host import Descriptors, ProcessHost
 from tesseract.round_trips import RoundTrips
 from tesseract.side_loop import SideLoop
@@ -167,6 +167,7 @@ class _FarSide:
         self._number = 0
         self._forks: dict[int, Callable[[Descriptors | None], None]] = {}
         self._pending: list[str] = []
+        """The requests that the stager owes an answer."""
         self._live: Live | None = None
         self._restarts = 0
         self._is_closed = False
@@ -177,9 +178,8 @@ class _FarSide:
         """`files` are its own from now on."""
         if isinstance(order, Live):
             self._live = order
-        request = getattr(order, "request", None)
-        if request is not None:
-            self._pending.append(request)
+        if isinstance(order, Take | Stage):
+            self._pending.append(order.request)
         self._stager.send(order, files)
         for file in files:
             os.close(file)

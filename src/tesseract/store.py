@@ -1,14 +1,17 @@
 """The release store: every release a program has had, with its number, its state and a copy of its code.
 
-    <store>/releases.json                 all entries, one a line; this index is the truth
+    <store>/releases.jsonl                what is known of each, one line a move; this index is the truth
     <store>/<digest16>/release.json       the entry of one release, so that the index can be built again
     <store>/<digest16>/<package>/...      the copy, named after its content
 
-One process writes. The index and the entry beside the copy are written together: both lie complete and synced beside
-their targets before the first of them is put in place. A copy is not synced: whenever it is used its content is hashed,
-and one that a power cut has torn is told, set aside, and written again when its content comes again.
+One process writes. A move has happened when its line stands in the index, synced (`store_index`). The entry beside the
+copy lies complete and synced beside its target by then, and is put in place with the line, or neither is; where a power
+cut comes between the two, the next opening puts it right. A copy is not synced: whenever it is used its content is
+hashed, and one that a power cut has torn is told, set aside, and written again when its content comes again.
 """
 
+import bisect
+import contextlib
 import os
 import shutil
 from pathlib import Path, PurePosixPath
@@ -27,7 +30,10 @@ from tesseract.release import (
     store_copy,
     tree_digest,
 )
-from tesseract.store_index import Entry, Origin, Rebuilt, Step, iso, joined, ns, readable
+from tesseract.store_entry import Entry, Origin, Step, iso, newer, ns, readable
+from tesseract.store_index import INDEX, put_beside
+from tesseract.store_opening import open_index, read_entries
+from tesseract.store_rebuilt import record_of
 
 __all__ = ["Entry", "Origin", "ReleaseStore", "Step"]
 
@@ -38,29 +44,41 @@ NEVER_PRUNED: frozenset[State] = frozenset({"staged", "rehearsed", "live", "kept
 
 class ReleaseStore:
     """Takes, numbers, finds and deletes releases. Opening it heals it: `healed` then says what happened and what is
-    lost, else it is empty."""
+    lost, else it is empty. But for that, `entries` and `newest_kept`, nothing takes longer with more entries."""
+
+    INDEX = INDEX
+    """The name of the index in the store's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.index = folder / "releases.json"
-        self.healed = ""
-        self._entries: dict[int, Entry] = {}
-        self._lines: dict[int, bytes] = {}
-        self._stored: set[int] = set()
-        """The numbers of the releases whose copy is there: a store has many more entries than copies."""
+        self.index = folder / INDEX
+        self._index, self.healed = open_index(folder)
+        self._stored: list[int] = []
+        """The numbers of the releases whose copy is there, in order: a store has many more entries than copies."""
+        self._prunable: set[int] = set()
+        """Those of them that are not on their way, live or kept."""
         self._is_swept = False
-        self._open()
+        for entry in self._index.entries():
+            if entry.package and self._home(entry).joinpath(entry.package).exists():
+                self._has_copy(entry)
+        self._mend_record()
+
+    @staticmethod
+    def read(folder: Path) -> list[Entry]:
+        """All entries by their number as they stand on disk, read without a hand in them; none where there is no store.
+        Raises OSError, and a TesseractError for an index that the next opening will heal."""
+        return read_entries(folder)
 
     def entries(self) -> list[Entry]:
         """All entries by their number, also of releases whose copy was pruned."""
-        return [self._entries[number] for number in sorted(self._entries)]
+        return list(self._index.entries())
 
     def entry(self, which: int | str) -> Entry:
         """The entry with this number or digest. Raises `ReleaseRefused` when there is none."""
-        found = self._entries.get(which) if isinstance(which, int) else self._by_digest(which)
+        found = self._index.entry(which) if isinstance(which, int) else self._index.entry_of(which)
         if found is None:
             name = f"v{which}" if isinstance(which, int) else f"content {which[:16]}"
-            raise ReleaseRefused(name, [f"there is no such release; the store knows {len(self._entries)}"])
+            raise ReleaseRefused(name, [f"there is no such release; the store knows {len(self._index)}"])
         return found
 
     def take(
@@ -82,10 +100,10 @@ class ReleaseStore:
         """
         _require_takable(package, files)
         digest = tree_digest(files)
-        known = self._by_digest(digest)
+        known = self._index.entry_of(digest)
         at = iso(now_ns)
         entry = known or Entry(
-            number=max(self._entries, default=0) + 1,
+            number=self._index.last_number + 1,
             digest=digest,
             package=package,
             origin=origin,
@@ -97,8 +115,9 @@ class ReleaseStore:
             state=FIRST,
             history=(Step(FIRST, at, f"taken from {origin}"),),
         )
-        self._store(msgspec.structs.replace(entry, package=package), files, known)
-        return _release(self.folder, self._entries[entry.number])
+        entry = msgspec.structs.replace(entry, package=package)
+        self._store(entry, files, known)
+        return _release(self.folder, entry)
 
     def release(self, which: int | str) -> Release:
         """The release with this number or digest, its copy proved to be whole.
@@ -144,7 +163,7 @@ class ReleaseStore:
 
     def is_barred(self, digest: str) -> str | None:
         """Why this content is not deployed again by itself, as a sentence, or None when it may be."""
-        entry = self._by_digest(digest)
+        entry = self._index.entry_of(digest)
         if entry is None or entry.state not in BARRED:
             return None
         last = entry.history[-1]
@@ -155,7 +174,7 @@ class ReleaseStore:
 
     def newest_kept(self) -> Entry | None:
         """The kept release that was kept last: one that was put back and kept again is newer than its successors."""
-        kept = [entry for entry in self._entries.values() if entry.state == "kept"]
+        kept = map(self.entry, self._index.kept)
         return max(kept, key=lambda entry: (entry.history[-1].at, entry.number), default=None)
 
     def prune(self, keep: int) -> list[int]:
@@ -163,16 +182,23 @@ class ReleaseStore:
 
         Entries stay, so that numbers and bars do. A copy that is kept, live, or on its way there stays too.
         """
-        stored = [self._entries[number] for number in sorted(self._stored, reverse=True)]
-        pruned = [entry for entry in stored[max(keep, 0) :] if entry.state not in NEVER_PRUNED]
-        for entry in pruned:
+        newest = self._stored[-keep:] if keep > 0 else []
+        pruned = sorted(number for number in self._prunable if not newest or number < newest[0])
+        for number in pruned:
+            entry = self.entry(number)
             _delete(copy_path(self.folder, entry.digest, entry.package))
-            self._stored.discard(entry.number)
+            self._stored.remove(number)
+            self._prunable.discard(number)
         if not self._is_swept:
             self._is_swept = True  # what a killed writer left, it left before this one began
-            for left in self.folder.glob(".staging-*"):
-                shutil.rmtree(left, ignore_errors=True)
-        return sorted(entry.number for entry in pruned)
+            self._sweep()
+        return pruned
+
+    def _sweep(self) -> None:
+        for left in self.folder.glob(".staging-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in self.folder.glob(f".{INDEX}.*.tmp"):
+            left.unlink(missing_ok=True)
 
     def _store(self, entry: Entry, files: dict[str, bytes], known: Entry | None) -> None:
         home = self._home(entry)
@@ -181,7 +207,7 @@ class ReleaseStore:
             store_copy(files, self.folder, digest=entry.digest, package=entry.package)
             if entry != known or not (home / "release.json").exists():
                 self._write(entry)
-            self._stored.add(entry.number)
+            self._has_copy(entry)
         except OSError:
             if is_new:
                 shutil.rmtree(home, ignore_errors=True)
@@ -190,42 +216,43 @@ class ReleaseStore:
     def _write(self, entry: Entry) -> Entry:
         home = self._home(entry)
         home.mkdir(parents=True, exist_ok=True)
-        lines = {**self._lines, entry.number: msgspec.json.encode(entry)}
-        _write_together({home / "release.json": readable(entry), self.index: joined(lines)})
-        self._entries[entry.number] = entry
-        self._lines = lines
+        staged = _staged_record(home)
+        put_beside(staged, readable(entry))
+        try:
+            self._index.add(entry, then=lambda: staged.replace(home / "release.json"))
+        except BaseException:  # Ctrl-C as well
+            staged.unlink(missing_ok=True)
+            raise
+        if self._is_stored(entry.number):
+            self._has_copy(entry)
         return entry
 
-    def _by_digest(self, digest: str) -> Entry | None:
-        """By the whole digest, or the part of it that names the copy."""
-        return next((e for e in self._entries.values() if digest in (e.digest, e.digest[:16])), None)
+    def _has_copy(self, entry: Entry) -> None:
+        if not self._is_stored(entry.number):
+            bisect.insort(self._stored, entry.number)
+        if entry.state in NEVER_PRUNED:
+            self._prunable.discard(entry.number)
+        else:
+            self._prunable.add(entry.number)
+
+    def _is_stored(self, number: int) -> bool:
+        place = bisect.bisect_left(self._stored, number)
+        return self._stored[place : place + 1] == [number]
+
+    def _mend_record(self) -> None:
+        """A power cut can come after a line and before the record that goes with it."""
+        entry = self._index.entry(self._index.last_moved)
+        if entry is None or not self._home(entry).exists():
+            return
+        home = self._home(entry)
+        record = record_of(home)
+        if record != entry and newer(entry, record) is entry:
+            with contextlib.suppress(OSError):  # the index is whole without it
+                put_beside(_staged_record(home), readable(entry))
+                _staged_record(home).replace(home / "release.json")
 
     def _home(self, entry: Entry) -> Path:
         return self.folder / entry.digest[:16]
-
-    def _open(self) -> None:
-        try:
-            self._fill(msgspec.json.decode(self.index.read_bytes(), type=list[Entry]))
-        except FileNotFoundError:
-            self._rebuild("")
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.index.replace(self.index.with_name("releases.json.damaged"))
-            self._rebuild(f"cannot be read ({error}) and is set aside as releases.json.damaged")
-
-    def _rebuild(self, damage: str) -> None:
-        """A missing index beside nothing but the older layout, or nothing at all, is no damage."""
-        found = Rebuilt(self.folder)
-        if damage or found.entries:
-            self._fill(found.entries)
-            _write_together({self.index: joined(self._lines)})
-        if damage or found.is_damage:
-            again = f"{len(found.entries)} releases are found again"
-            self.healed = f"{self.index} {damage or 'is gone'}; {again}. {found.lost_sentence()}"
-
-    def _fill(self, entries: list[Entry]) -> None:
-        self._entries = {entry.number: entry for entry in entries}
-        self._lines = {entry.number: msgspec.json.encode(entry) for entry in entries}
-        self._stored = {e.number for e in entries if e.package and self._home(e).joinpath(e.package).exists()}
 
 
 def _require_takable(package: str, files: dict[str, bytes]) -> None:
@@ -255,24 +282,8 @@ def _release(folder: Path, entry: Entry) -> Release:
     )
 
 
-def _write_together(documents: dict[Path, bytes]) -> None:
-    """Replaces all of them. Everything that a full disk can refuse comes before the first is put in place."""
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in documents}
-    try:
-        for path, staging in staged.items():
-            staging.write_bytes(documents[path])
-            _sync(staging)
-        for path, staging in staged.items():
-            staging.replace(path)
-    except OSError:
-        for staging in staged.values():
-            staging.unlink(missing_ok=True)
-        raise
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _staged_record(home: Path) -> Path:
+    return home / f".release.json.{os.getpid()}.tmp"
 
 
 def _delete(copy: Path) -> None:

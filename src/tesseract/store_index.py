@@ -1,158 +1,183 @@
-"""The index of the release store: what one entry holds, how entries are written, and how they are found again from the
-copies when the index is torn or gone."""
+"""The index of the release store: a file to which every move of a release adds one line.
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+    <store>/releases.jsonl    whole entries as JSON, one a line; the last line of a number is the truth
+
+A move costs the same whatever the store holds: its line is appended and synced. The file has at most
+`LINES_PER_RELEASE` lines for each release and `LINES_SPARE` more. When a move brings it above that, it is written
+whole, with one line for each release, beside the file and put in its place. At least three times as many moves as it
+writes lines lie before that, so in the long run a move costs less than a third of a line more than its own.
+
+A line that cannot be written and synced is taken back. Where even that fails, the file is not as long as it was left,
+and the next move writes it whole first; so it does with a file that somebody has deleted or cut. In memory is the
+newest line of each release, and by what it is found; an entry is decoded when somebody asks for it.
+
+A file that ends within a line was left so by a power cut: what stands before it is whole, and the line was of a move
+that had not happened yet. A torn line that others follow comes from nothing that is done here, and is damage.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-import msgspec
+from tesseract.errors import IndexDamaged
+from tesseract.store_entry import Entry, entry_in, line_of
 
-from tesseract.errors import ReleaseRefused
-from tesseract.life import State
-from tesseract.release import read_tree, tree_digest
-
-Origin = Literal["files", "git", "command", "start"]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Step(NamedTuple):
-    """One move in the life of a release."""
-
-    state: State
-    at: str
-    why: str
+INDEX = "releases.jsonl"
+LINES_PER_RELEASE = 4
+"""A release mostly has as many: staged, rehearsed, live, and what became of it."""
+LINES_SPARE = 1_000
+"""A small store is written whole once in so many moves."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store knows of one release. Times are ISO 8601 in UTC; an empty one is not known."""
+class Index:
+    """The newest line of every release, in memory and on disk. Only `add` and `write_whole` write."""
 
-    number: int
-    digest: str
-    package: str
-    origin: Origin
-    author: str = ""
-    note: str = ""
-    commit: str = ""
-    created_at: str
-    parent: int | None = None
-    state: State
-    history: tuple[Step, ...]
+    def __init__(self, path: Path, entries: Iterable[Entry] = ()) -> None:
+        self.path = path
+        self.kept: set[int] = set()
+        self.last_number = 0
+        self.last_moved = 0
+        """The number in the last line."""
+        self.torn = b""
+        """What stands after the last whole line."""
+        self.is_cut = False
+        """Whether the last line has no end: there may have been others."""
+        self._lines: dict[int, bytes] = {}
+        self._numbers: dict[str, int] = {}
+        """By the part of the digest that names the copy."""
+        self._line_count = 0
+        self._size = 0
+        for entry in entries:
+            self._remember(entry, line_of(entry))
 
-    @property
-    def name(self) -> str:
-        """The name people see, such as `v18`."""
-        return f"v{self.number}"
+    @classmethod
+    def read(cls, path: Path) -> "Index":
+        """As it stands on disk. Raises OSError, and IndexDamaged when a line is torn that is not the last, or no line
+        is whole."""
+        index = cls(path)
+        with path.open("rb") as file:
+            for line in file:
+                index._take_in(line)
+        if index.torn and not len(index):
+            raise IndexDamaged("no line in it is whole")
+        return index
 
+    def __len__(self) -> int:
+        return len(self._lines)
 
-def iso(at_ns: int) -> str:
-    moment = EPOCH + timedelta(microseconds=at_ns // 1000)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    def entry(self, number: int) -> Entry | None:
+        line = self._lines.get(number)
+        return None if line is None else entry_in(line)
 
+    def entry_of(self, digest: str) -> Entry | None:
+        """By the whole digest, or the part of it that names the copy."""
+        found = self.entry(self._numbers.get(digest[:16], 0))
+        return found if found is not None and digest in (found.digest, found.digest[:16]) else None
 
-def ns(at: str) -> int:
-    return (datetime.fromisoformat(at) - EPOCH) // timedelta(microseconds=1) * 1000 if at else 0
+    def entries(self) -> Iterator[Entry]:
+        """All of them by their number, one after the other."""
+        return (entry_in(self._lines[number]) for number in sorted(self._lines))
 
+    def is_long(self) -> bool:
+        """Whether the file has many more lines than there are releases."""
+        return self._line_count > LINES_PER_RELEASE * len(self._lines) + LINES_SPARE
 
-def readable(entry: Entry) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(entry), indent=2) + b"\n"
-
-
-def joined(lines: dict[int, bytes]) -> bytes:
-    return b"[\n" + b",\n".join(lines[number] for number in sorted(lines)) + b"\n]\n"
-
-
-class Rebuilt:
-    """The entries as the copies tell them: their own records first, then the numbers of the older layout (one document,
-    `numbers.json`, of {digest: number}), then new numbers."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_number: dict[int, Entry] = {}
-        self._lost: list[str] = []
-        unrecorded = [home for home in _homes(folder) if not self._add_record(home)]
-        self.is_damage = bool(self._by_number)
-        """Whether there was an index: records and unnumbered copies do not come to be without one."""
-        for digest, number in _old_numbers(folder).items():
-            self._add_old(digest, number)
-        for home in unrecorded:
-            self._add_unrecorded(home)
-
-    @property
-    def entries(self) -> list[Entry]:
-        return [self._by_number[number] for number in sorted(self._by_number)]
-
-    def lost_sentence(self) -> str:
-        missing = sorted(set(range(1, max(self._by_number, default=0))) - set(self._by_number))
-        lost = [*(f"all of v{number}" for number in missing), *self._lost]
-        return f"Lost: {'; '.join(lost)}." if lost else "Nothing is known to be lost."
-
-    def _add_record(self, home: Path) -> bool:
+    def add(self, entry: Entry, then: Callable[[], object]) -> None:
+        """Appends the entry and does what goes with it. Raises OSError; neither has then happened."""
+        if _size_of(self.path) != self._size:
+            self.write_whole()
+        line = line_of(entry)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            entry = msgspec.json.decode((home / "release.json").read_bytes(), type=Entry)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return False
-        if entry.digest[:16] != home.name or entry.number in self._by_number:
-            return False
-        self._by_number[entry.number] = entry
-        return True
+            _write(file, line)
+            os.fsync(file)
+            if not self._size:
+                _sync_folder(self.path.parent)
+            then()
+        except BaseException:  # Ctrl-C as well: a line that nobody was told of does not stay
+            self._take_back(file)
+            raise
+        finally:
+            os.close(file)
+        self._remember(entry, line)
+        if self.is_long():
+            with contextlib.suppress(OSError):  # the line stands already; the next move tries again
+                self.write_whole()
 
-    def _add_old(self, digest: str, number: int) -> None:
-        if number not in self._by_number and not self._has(digest[:16]):
-            self._add(number, digest, self._folder / digest[:16], "numbered by an older layout of the store")
+    def write_whole(self) -> None:
+        """Replaces the file by one that has one line for each release. Raises OSError; the file is then as it was, or
+        as it was to become."""
+        staged = self.path.with_name(f".{INDEX}.{os.getpid()}.tmp")
+        put_beside(staged, b"".join(self._lines[number] for number in sorted(self._lines)))
+        try:
+            staged.replace(self.path)
+        except OSError:
+            staged.unlink(missing_ok=True)
+            raise
+        self._line_count = len(self._lines)
+        self._size = sum(map(len, self._lines.values()))
+        _sync_folder(self.path.parent)
 
-    def _add_unrecorded(self, home: Path) -> None:
-        if self._has(home.name):
-            return
-        digest = _digest_of(home)
-        if digest is None or digest[:16] != home.name:
-            self._lost.append(f"the copy {home.name}, which is not what its name says")
-            return
-        number = max(self._by_number, default=0) + 1
-        self._add(number, digest, home, "found without a record")
-        self.is_damage = True
-        self._lost.append(f"the number and the history of {home.name}, which is v{number} now")
+    def _take_in(self, line: bytes) -> None:
+        if self.torn:
+            raise IndexDamaged(f"line {self._line_count + 1} is torn, and others follow it")
+        self.is_cut = not line.endswith(b"\n")
+        try:
+            entry = entry_in(line)
+        except IndexDamaged:
+            self.torn = line
+        else:
+            self._remember(entry, line + b"\n" if self.is_cut else line)
 
-    def _has(self, digest16: str) -> bool:
-        return any(entry.digest[:16] == digest16 for entry in self._by_number.values())
+    def _remember(self, entry: Entry, line: bytes) -> None:
+        number = entry.number
+        self._lines[number] = line
+        self._numbers[entry.digest[:16]] = number
+        self.last_number, self.last_moved = max(self.last_number, number), number
+        if entry.state == "kept":
+            self.kept.add(number)
+        else:
+            self.kept.discard(number)
+        self._line_count += 1
+        self._size += len(line)
 
-    def _add(self, number: int, digest: str, home: Path, why: str) -> None:
-        """What is known of a release without a record. It counts as superseded: nothing says that it was kept."""
-        package = _package_of(home)
-        at = iso(home.stat().st_mtime_ns) if package else ""
-        self._by_number[number] = Entry(
-            number=number,
-            digest=digest,
-            package=package.name if package else "",
-            origin="start",
-            created_at=at,
-            state="superseded",
-            history=(Step("superseded", at, why),),
-        )
-
-
-def _homes(folder: Path) -> list[Path]:
-    """The folders of the copies, oldest first."""
-    found: Iterator[Path] = folder.iterdir() if folder.is_dir() else iter(())
-    homes = [path for path in found if re.fullmatch("[0-9a-f]{16}", path.name) and path.is_dir()]
-    return sorted(homes, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    def _take_back(self, file: int) -> None:
+        """What cannot be taken back is told by its length."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, self._size)
+            if not self._size:
+                self.path.unlink()
+            os.fsync(file)
 
 
-def _old_numbers(folder: Path) -> dict[str, int]:
+def put_beside(staged: Path, content: bytes) -> None:
+    """Writes and syncs what is put in its place later. Raises OSError; nothing is then left of it."""
     try:
-        return msgspec.json.decode((folder / "numbers.json").read_bytes(), type=dict[str, int])
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
+        staged.write_bytes(content)
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
 
 
-def _package_of(home: Path) -> Path | None:
-    return next((path for path in sorted(home.glob("*")) if (path / "__init__.py").exists()), None)
+def _write(file: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(file, line) :]
 
 
-def _digest_of(home: Path) -> str | None:
-    package = _package_of(home)
+def _size_of(path: Path) -> int:
     try:
-        return tree_digest(read_tree(package)) if package else None
-    except ReleaseRefused:
-        return None
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file that has a new name is found under it after a power cut."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -37,7 +37,7 @@ from tesseract.release import Release, read_tree, require_apart
 from tesseract.resident import Resident
 from tesseract.staging import Opener, Ready, RefusedAt, stage
 from tesseract.store import ReleaseStore
-from tesseract.store_index import iso
+from tesseract.store_entry import iso
 
 UNWRITTEN_MAX = 1_000
 """Moves that wait for the disk; a store that has taken nothing for so long misses the oldest."""

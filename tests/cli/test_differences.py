@@ -119,11 +119,11 @@ def test_a_copy_that_is_pruned_or_damaged_is_refused_by_name(folder: BotFolder) 
 
 def test_an_index_that_cannot_be_read_is_told_and_left_alone(folder: BotFolder) -> None:
     taken(folder)
-    index = folder.releases / "releases.json"
-    index.write_text("[{")
+    index = folder.releases / "releases.jsonl"
+    index.write_text("{\n{")
     with pytest.raises(BotFolderRefused, match="cannot be read"):
         entries_of(folder)
-    assert index.read_text() == "[{"
+    assert index.read_text() == "{\n{"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from conformance.program import HEAD, Files, Program, Verdict, a_program
 from conformance.surroundings import no_more_processes, untouched
+from tesseract import ReleaseStore
 from tesseract.deploy_events import NotDone, WentBack
 from tesseract.release import read_tree
 
@@ -149,5 +148,4 @@ def _states(program: Program) -> dict[str, bytes]:
 def state_in_store(program: Program, name: str) -> str:
     """What the store on disk says of a release. Orders to the stager are carried out in their order, so whatever was
     moved before the newest verdict stands there."""
-    entries = msgspec.json.decode((program.folder / "data" / "releases" / "releases.json").read_bytes())
-    return next(entry["state"] for entry in entries if f"v{entry['number']}" == name)
+    return next(entry.state for entry in ReleaseStore.read(program.folder / "data" / "releases") if entry.name == name)

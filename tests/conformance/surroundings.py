@@ -73,11 +73,14 @@ def surroundings(program: Program) -> dict[str, Any]:
 
 
 def all_are_ready() -> bool:
-    """Whether every zygote below this process has one ready, whose output it holds until it has a use for it."""
+    """Whether the program's zygote and that of each stager have a process ready, whose output they hold until they have
+    a use for it."""
     found = processes_below(os.getpid())
     zygotes = {pid for pid in found if b"\0zygote\0" in _command(pid)}
+    stagers = [pid for pid in found if b"\0stager\0" in _command(pid)]
     first = [pid for pid in zygotes if found[pid] not in zygotes]
-    return all(any("memfd:output" in where for where in _descriptors(pid).values()) for pid in first)
+    ready = [pid for pid in first if any("memfd:output" in where for where in _descriptors(pid).values())]
+    return len(ready) == len(first) and len(first) >= (1 + len(stagers) if stagers else 0)
 
 
 def _processes() -> dict[int, tuple[int, int]]:

@@ -93,6 +93,18 @@ def test_stager_killed_mid_stage_and_what_waited_behind_is_not_lost(tmp_path: Pa
 
 
 @pytest.mark.process
+def test_stager_killed_when_all_is_done_refuses_nothing(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="process", files=generation(1)) as program:
+        assert program.deploy(generation(1)).text == "v1 is what runs already; nothing was done"
+        assert program.deploy(generation(2)).is_live
+        before = program.happened(NotDone)
+        stager_of(program).kill()
+        program.wait_until(lambda: bool(program.happened(Notice)), lambda: "nobody says that the stager has ended")
+        assert program.happened(NotDone) == before
+        assert program.deploy(generation(3)).is_live
+
+
+@pytest.mark.process
 def test_stager_killed_mid_stage_and_a_followed_tree_is_taken_by_the_next_one(tmp_path: Path) -> None:
     with a_program(tmp_path, host="process", files=generation(1), follow="files") as program:
         program.watched(0)
@@ -261,12 +273,28 @@ def kill_host(program: Program) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("host", HOSTS)
+def test_release_store_cut_index(tmp_path: Path, host: str) -> None:
+    """The record beside the copy says what the torn line said."""
+    with a_program(tmp_path, host=host, files=generation(1)) as program:
+        program.deploy(generation(2))
+        program.keep()
+    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index.write_bytes(index.read_bytes()[:-40])
+    with a_program(tmp_path, host=host, files=generation(1)) as program:
+        answers(program, "v2", 2)
+        assert went_live(program) == ["v2"]
+        assert program.happened(Notice) == []
+        assert program.deploy(generation(3)).event.release.name == "v3"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("host", HOSTS)
 def test_release_store_corrupted_blob_and_index(tmp_path: Path, host: str) -> None:
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         program.deploy(generation(2))
         program.keep()
-    index = tmp_path / "data" / "releases" / "releases.json"
-    index.write_bytes(index.read_bytes()[:-40])
+    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index.write_bytes(index.read_bytes()[40:])
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         answers(program, "v2", 2)
         assert went_live(program) == ["v2"]

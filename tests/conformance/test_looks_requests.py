@@ -7,8 +7,8 @@ import pytest
 
 from conformance.program import HOSTS, a_program
 from conformance.refusals import states_of
-from conformance.timing import ask_for, generation
-from tesseract import NotDone, RequestRefused
+from conformance.timing import ask_for, generation, verdict_of
+from tesseract import NotDone, Request, RequestRefused
 
 OUT_OF_RANGE: dict[str, tuple[dict[str, Any], str]] = {
     "infinite": ({"action": "deploy", "shadow_s": float("inf")}, "shadow_s is inf, and must be between 0 and 604800"),
@@ -60,3 +60,16 @@ def test_a_request_that_the_end_of_the_program_cuts_off_is_told_by_its_own_name(
             "the change to parameters r3 was not done",
             "the deploy was not done",
         ]
+
+
+def test_a_refused_request_leaves_no_canary_to_the_next_one_of_its_name(tmp_path: Path) -> None:
+    with a_program(tmp_path, host="in_process", files=generation(1)) as program:
+        program.ask("btc")
+        first = Request(id="mine", action="deploy", author="ana", what="release", where="v9", canary=("btc",))
+        program.runtime.request(first)
+        assert verdict_of(program, "mine").is_refused
+        program.events.clear()
+        program.write(generation(2))
+        program.runtime.request(Request(id="mine", action="deploy", author="ana"))
+        live = verdict_of(program, "mine")
+        assert (live.is_live, live.event.keys) == (True, ())

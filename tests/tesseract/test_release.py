@@ -351,14 +351,14 @@ def test_links_that_multiply_folders_without_end_are_refused(tmp_path: Path) -> 
         ("to_the_tree/releases", "to_the_tree", "strategy", "the live tree lies around the store"),
         ("data/releases", "strategy/shared", "data", "shared lies around the store"),
         ("data/releases", "strategy/deep/old", "data/releases/abc/strategy", "deep/old lies inside the store"),
-        ("data/releases", "strategy/index.json", "data/releases/releases.json", "index.json lies inside the store"),
+        ("data/releases", "strategy/index.json", "data/releases/releases.jsonl", "index.json lies inside the store"),
     ],
 )
 def test_a_tree_and_a_store_that_hold_one_another_are_refused_also_through_links(
     tmp_path: Path, store: str, link: str, leads_to: str, says: str
 ) -> None:
     tree = a_tree(tmp_path, {"__init__.py": "", "deep/a.py": ""})
-    stored = a_tree(tmp_path, {"releases.json": "", "abc/strategy/__init__.py": ""}, "data/releases")
+    stored = a_tree(tmp_path, {"releases.jsonl": "", "abc/strategy/__init__.py": ""}, "data/releases")
     assert stored == tmp_path / "data" / "releases"
     if link:
         (tmp_path / link).symlink_to(tmp_path / leads_to)

@@ -16,7 +16,17 @@ from foresight.bot_folder import BotFolder
 from foresight.cli.reading import is_running
 from foresight.contract import CONTRACT
 from foresight.errors import BotFolderRefused
-from tesseract import Entry, InProcessHost, Release, ReleaseRefused, RequestRefused, read_tree, tree_digest
+from tesseract import (
+    Entry,
+    InProcessHost,
+    Release,
+    ReleaseRefused,
+    ReleaseStore,
+    RequestRefused,
+    TesseractError,
+    read_tree,
+    tree_digest,
+)
 
 NEWER_S = 0.010
 """Times of files come from a clock that may lag by so much."""
@@ -35,12 +45,10 @@ Document = TypeVar("Document", bound=_Dated)
 
 def entries_of(folder: BotFolder) -> list[Entry]:
     """Every release of the bot by its number; none before its first run."""
-    path = folder.releases / "releases.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Entry])
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
+        return ReleaseStore.read(folder.releases)
+    except (OSError, TesseractError) as error:
+        path = folder.releases / ReleaseStore.INDEX
         raise BotFolderRefused(f"{path} cannot be read: {error}; the next run finds the releases again") from None
 
 
@@ -114,7 +122,7 @@ def _read(path: Path, kind: type[Document]) -> Document | None:
 
 def _changed_s(folder: BotFolder) -> float:
     """When the newest answer or the store was written."""
-    paths = [folder.releases / "releases.json", folder.state / "lock", *folder.answers.glob("*.json")]
+    paths = [folder.releases / ReleaseStore.INDEX, folder.state / "lock", *folder.answers.glob("*.json")]
     return max(map(_modified_s, paths))
 
 
