@@ -113,11 +113,12 @@ def test_a_shadow_is_shown_until_it_ends_and_its_paper_result_is_told_then(opera
     operated.run_for(30)
     shown = deploy_pieces(draw(operated.bot)._seen.status)[1]
     assert shown.startswith("v2 shadow until ")
-    assert shown.endswith(" answers, 0 entries, P&L +0.00")
+    assert shown.endswith(" answers, 0 entries, P&L +0.00, live +0.00")
     operated.run_for(60)
     last = operated.answer("r1")
     assert last["state"] == "done"
     assert "; as a shadow it gave " in last["text"]
+    assert last["text"].endswith(" USD on paper; the live trades of the same time and slots: 0 (0 won) for +0.00 USD")
     assert document_of(operated).shadow is None
     assert any("is live in place of v1" in each and "on paper" in each for each in operated.notices())
 
