@@ -130,6 +130,14 @@ def test_what_cannot_be_done_is_refused_with_what_still_runs(operated: Operated)
     assert back["text"].endswith("v1 is still running")
 
 
+def test_a_request_that_cannot_even_begin_is_told_in_the_log_with_its_sentence(operated: Operated) -> None:
+    told = operated.ask("r1", "rollback")
+
+    last = json.loads((operated.folder / "data/log.jsonl").read_text().splitlines()[-1])
+    assert (last["level"], last["event"]) == ("warning", f"the rollback refused: {told['text']}")
+    assert told["text"] == "v1 has no standby; name a release to go back to; v1 is still running"
+
+
 def test_a_request_is_carried_out_once_however_often_it_is_found(operated: Operated) -> None:
     operated.deploy_an_edit()
     operated.edit("0.91", "0.92")
