@@ -389,9 +389,14 @@ class Deployer:
         self._on_event(Notice(f"{lost} stands by no more: {why}; {name} goes on without a standby"))
 
     def _failed(self, host: Host, key: str, fault: Fault) -> None:
-        """A release that nothing stands by for, and that has not been kept, gives way to the one that was kept last."""
+        """A release that nothing stands by for, and that has not been kept, gives way to the one that was kept last; a
+        canary to what answers the other keys."""
         release = host.spec.release
         if release.number in self._failed_at or self._is_kept(host) or self.seam.has_standby(host):
+            return
+        if self._is_canary(host):
+            for left in self.seam.recall(host, key, fault):
+                self._on_event(Notice(f"the State of {release.name} is another one: {left} begins anew"))
             return
         self._failed_at[release.number] = f"{key}: {fault.line}"
         what = f"{release.name} failed before it was kept, and nothing stands by for it"

@@ -11,7 +11,7 @@ standby follows behind: it is asked once nobody waits for a live release, and no
 what was replaced may be what hangs. One that falls too far behind, or does not answer, stands by no more.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
@@ -402,6 +402,24 @@ class Seam(Generic[Value]):
         assert self.has_standby(host), "a release is rolled back once, while it has a standby"
         self._roll_back(host, "", text, text)
 
+    def recall(self, canary: Host, key: str, fault: Fault) -> list[str]:
+        """Takes back a canary that failed at `key` and that nothing stands by for: what its keys' strategies stand for
+        answers them, beginning with the calls that wait. A state of the same type goes along; returned are the keys
+        that begin with a first state instead. Nothing happens where it answers no key."""
+        anew = []
+        mine = {name: route for name, route in self.routes.items() if _same(route.live, canary)}
+        for name, route in mine.items():
+            whole = self.strategies[route.strategy]
+            assert route.standby is None and not _same(whole, canary), "a canary that nothing stands by for"
+            route.standby, route.standby_state = whole, route.state
+            if whole.loaded.state_schema != route.live.loaded.state_schema:
+                route.standby_state = whole.loaded.first_state
+                anew.append(name)
+            _hand_over(route, whole)
+        if mine:
+            self._roll_back(canary, key, fault.text, fault.line)
+        return anew
+
     def _roll_back(self, failed: Host, key: str, text: str, line: str) -> None:
         behind: list[Route] = []
         back_to: Host | None = None
@@ -411,8 +429,8 @@ class Seam(Generic[Value]):
                 route.state, route.standby, route.standby_state = route.standby_state, None, b""
                 route.rounds = 0
                 if route.asked is not None and route.asked.standby is not None:
+                    self._awaited -= not route.asked.is_overruled
                     route.asked.is_overruled = True
-                    self._awaited -= 1
                 behind.append(route)
         for strategy, live in list(self.strategies.items()):
             if _same(live, failed) and strategy in self._before:
@@ -456,6 +474,14 @@ class Seam(Generic[Value]):
 def _same(one: Host, other: Host) -> bool:
     """Two strategies of one release go live, are kept and go back together."""
     return one is other or (one.spec.release, one.spec.revision) == (other.spec.release, other.spec.revision)
+
+
+def _hand_over(route: Route, standby: Host) -> None:
+    """What the live release has still to answer waits for its new standby instead; its own answers come too late."""
+    waiting = list(route.backlog) or ([] if route.asked is None else [route.asked])
+    route.backlog = deque(msgspec.structs.replace(each, standby=standby, is_standby_asked=False) for each in waiting)
+    if route.asked is not None:
+        route.asked = route.backlog[-1]
 
 
 def _outcome(host: Host, value: msgspec.Struct | None, fault: Fault | None, took_ns: int) -> Outcome[Value]:

@@ -128,6 +128,47 @@ def test_a_release_that_somebody_put_back_before_it_was_kept_gives_way_in_the_sa
         assert program.value(number=7) == "first"
 
 
+def a_canary_that_lost_its_standby(program: Program, canary: dict[str, str]) -> None:
+    """v1 answers both keys, then v2 answers btc; v1 hangs there beside it, and stands by no more."""
+    for key in ("btc", "eth"):
+        program.value(key)
+    assert program.deploy(canary, canary=("btc",)).is_live
+    assert [program.value("btc", 1) for _ in range(3)] == ["canary"] * 3
+    program.wait_for(lambda event: isinstance(event, Notice) and "stands by no more" in event.text)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_canary_whose_standby_was_lost_gives_its_keys_back_to_what_answers_the_others(
+    tmp_path: Path, host: str
+) -> None:
+    with a_program(tmp_path, host=host, files=HANGS, budget_s=BUDGET_S, rehearse_s=0) as program:
+        a_canary_that_lost_its_standby(program, raises_on(7, "canary"))
+
+        failed = program.ask("btc", 7)
+
+        assert (failed.release, failed.fault and failed.fault.kind) == ("v2", "raised")
+        (back,) = program.happened(WentBack)
+        assert back.text.startswith("v2 r1 was rolled back: btc: ")
+        assert back.text.endswith("; v1 is running")
+        assert (program.value("btc"), program.state("btc")) == ("hangs", {"seen": 5})
+        assert (program.value("eth"), program.state("eth")) == ("hangs", {"seen": 2})
+        assert program.request(action="deploy").is_refused, "v2 is barred"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_canary_with_a_state_of_its_own_leaves_it_behind_and_that_is_said(tmp_path: Path, host: str) -> None:
+    canary = edited(
+        raises_on(7, "canary"), ("__init__.py", "    seen: int = 0\n", "    seen: int = 0\n    more: int = 0\n")
+    )
+    with a_program(tmp_path, host=host, files=HANGS, budget_s=BUDGET_S, rehearse_s=0) as program:
+        a_canary_that_lost_its_standby(program, canary)
+
+        assert program.ask("btc", 7).fault is not None
+
+        assert program.happened(Notice)[-1].text == "the State of v2 is another one: btc begins anew"
+        assert (program.value("btc"), program.state("btc")) == ("hangs", {"seen": 1})
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_where_nothing_was_ever_kept_a_release_that_fails_stays_and_it_is_said_once(tmp_path: Path, host: str) -> None:
     with a_program(tmp_path, host=host, files=raises_on(7, "first"), rehearse_s=0) as program:

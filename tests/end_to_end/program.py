@@ -33,6 +33,13 @@ def answer(*words: str) -> dict[str, Any]:
     return document
 
 
+def a_bot(folder: Path, settings: str) -> Path:
+    """A new bot folder with these settings as its `bot.toml`."""
+    foresight("init", str(folder))
+    (folder / "bot.toml").write_text(settings)
+    return folder
+
+
 class Running:
     """A `foresight run` in the background. Leaves no process behind."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.program import Running, answer, eventually, foresight
+from end_to_end.program import Running, a_bot, answer, eventually, foresight
 
 pytestmark = pytest.mark.process
 
@@ -22,10 +22,7 @@ BOT = '[slots]\nassets = ["BTC", "ETH"]\n[deploy]\nfollow = "none"\n'
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Path:
-    folder = tmp_path / "bot"
-    foresight("init", str(folder))
-    (folder / "bot.toml").write_text(BOT)
-    return folder
+    return a_bot(tmp_path / "bot", BOT)
 
 
 @pytest.fixture

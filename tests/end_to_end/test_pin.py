@@ -5,27 +5,36 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.program import answer, eventually, foresight
+from end_to_end.program import a_bot, answer, eventually
 from end_to_end.test_deploy_commands import edited, refused, roles, started, told
 
 pytestmark = pytest.mark.process
 
+BOT = '[slots]\nassets = ["BTC"]\n'
+
+
+def keep_and_edit(bot: Path) -> None:
+    """v1 is kept, and what becomes v2 is saved."""
+    told(bot, "keep")
+    edited(bot, "= 0.97", "= 0.96")
+
+
+def last_refusal(bot: Path) -> str:
+    text: str = json.loads((bot / "state/observed/deploy.json").read_text())["last_refusal"]
+    return text
+
 
 def test_a_pinned_release_runs_whatever_is_saved_until_the_pin_is_off(tmp_path: Path) -> None:
-    bot = tmp_path / "bot"
-    foresight("init", str(bot))
-    (bot / "bot.toml").write_text('[slots]\nassets = ["BTC"]\n')
+    bot = a_bot(tmp_path / "bot", BOT)
     with started(bot):
-        told(bot, "keep")
-        edited(bot, "= 0.97", "= 0.96")
+        keep_and_edit(bot)
         eventually(lambda: roles(bot).get("v2", ("", ""))[1] == "live", "the edit is live")
 
         assert told(bot, "pin", "v1") == "v1 is pinned and live\n"
         assert answer("pin", "--bot", str(bot)) == {"pin": "v1", "live": None}
         edited(bot, "= 0.96", "= 0.95")
-        observed = bot / "state/observed/deploy.json"
-        eventually(lambda: "v3 refused at pin" in json.loads(observed.read_text())["last_refusal"], "the refusal")
-        assert json.loads(observed.read_text())["last_refusal"] == (
+        eventually(lambda: "v3 refused at pin" in last_refusal(bot), "the refusal")
+        assert last_refusal(bot) == (
             "v3 refused at pin: the release v1 is pinned; take the pin away first; v1 is still running"
         )
         assert "v1 is pinned" in refused(bot, "deploy")
@@ -38,12 +47,9 @@ def test_a_pinned_release_runs_whatever_is_saved_until_the_pin_is_off(tmp_path: 
 
 
 def test_a_pin_waits_for_the_next_start(tmp_path: Path) -> None:
-    bot = tmp_path / "bot"
-    foresight("init", str(bot))
-    (bot / "bot.toml").write_text('[slots]\nassets = ["BTC"]\n[deploy]\nfollow = "none"\n')
+    bot = a_bot(tmp_path / "bot", BOT + '[deploy]\nfollow = "none"\n')
     with started(bot):
-        told(bot, "keep")
-        edited(bot, "= 0.97", "= 0.96")
+        keep_and_edit(bot)
         told(bot, "deploy")
         told(bot, "keep")
     assert told(bot, "pin", "v1") == "v1 is pinned\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from record_simulation import SLOTS, tables_of
 
-from end_to_end.program import answer, foresight
+from end_to_end.program import a_bot, answer, foresight
 from foresight.markets import MINUTE_NS
 from foresight.sources.recording import Recording
 from foresight.sources.simulated import SimulatedMarket
@@ -31,9 +31,7 @@ def test_a_replay_of_it_is_called_simulated_and_repeats_itself(tmp_path: Path) -
 
 
 def test_a_run_of_it_settles_by_what_it_tells(tmp_path: Path) -> None:
-    bot = tmp_path / "bot"
-    foresight("init", str(bot))
-    (bot / "bot.toml").write_text('[slots]\nassets = ["BTC", "ETH"]\n')
+    bot = a_bot(tmp_path / "bot", '[slots]\nassets = ["BTC", "ETH"]\n')
     foresight("run", "--bot", str(bot), "--recording", str(FOLDER), "--fast", "--json")
     trades = answer("trades", "--bot", str(bot))["trades"]
     closed = [trade for trade in trades if trade["state"] == "closed"]

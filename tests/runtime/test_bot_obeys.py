@@ -1,92 +1,19 @@
 """What a bot does with its operator's files: invariant 10, as far as it is built."""
 
-import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from operated import Operated, a_new_bot
 
-from foresight.bot_folder import init_bot
-from foresight.config import load_config
-from foresight.effects import Commanded, Journal
-from foresight.markets import SECOND_NS
-from foresight.runtime.bot import Bot
-from foresight.runtime.clock import LockstepClock
-from foresight.sources.simulated import SimulatedMarket
 from tesseract import Entry, ReleaseStore
 
 
-class Operated:
-    """A bot inside this process, one round after its start, and its operator's hands."""
-
-    def __init__(self, folder: Path) -> None:
-        market = SimulatedMarket(7, (("BTC", "5m"), ("ETH", "5m")))
-        self.folder = folder
-        self.clock = LockstepClock(market.start_ns)
-        self.bot = Bot(load_config(folder), market, self.clock, speed=None)
-        self.commands: list[Commanded] = []
-        keep = self.bot.sink.journal
-        self.bot.sink.journal = lambda effect: (self._seen(effect), keep(effect))[1]  # type: ignore[method-assign]
-
-    def _seen(self, effect: Journal) -> None:
-        if isinstance(effect.entry, Commanded):
-            self.commands.append(effect.entry)
-
-    def begin(self) -> None:
-        self.bot.session.begin()
-        self.bot.start_here()
-        self.run_for(5)
-
-    def run_for(self, seconds: float) -> None:
-        until_ns = max(self.clock.now_ns(), self.bot.engine.start_ns) + round(seconds * SECOND_NS)
-        self.bot.session.run_lockstep(self.clock, until_ns)
-
-    def ask(self, name: str, action: str, **more: Any) -> dict[str, str]:
-        """Writes a request, lets the bot look, and returns the answer."""
-        document = {"id": name, "action": action, "author": "ana", **more}
-        self.bot.folder.requests.joinpath(f"{name}.json").write_text(json.dumps(document))
-        self.look()
-        return self.answer(name)
-
-    def desire(self, **document: Any) -> None:
-        (self.folder / "state/desired.json").write_text(json.dumps({"author": "ana", **document}))
-        self.look()
-
-    def look(self) -> None:
-        self.bot.obey(self.bot.inbox.look())
-
-    def answer(self, name: str) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.bot.folder.answers / f"{name}.json").read_text())
-        return found
-
-    def edit(self, old: str = "0.90", new: str = "0.91") -> None:
-        path = self.folder / "strategy/params.py"
-        path.write_text(path.read_text().replace(old, new))
-
-    def params(self) -> dict[str, Any]:
-        document = json.loads(self.bot.documents(running=True)["params.json"])
-        found: dict[str, Any] = document["strategies"][0]
-        return found
-
-
-@pytest.fixture
-def operated(tmp_path: Path) -> Iterator[Operated]:
-    init_bot(tmp_path / "bot")
-    operated = Operated(tmp_path / "bot")
-    with contextlib.closing(operated.bot):
-        operated.begin()
-        yield operated
-
-
 def test_a_deploy_that_is_asked_for_is_carried_out_answered_and_journaled(operated: Operated) -> None:
-    operated.edit()
-
-    told = operated.ask("r1", "deploy", note="a wider band")
+    told = operated.deploy_an_edit(note="a wider band")
 
     assert told["state"] == "done"
     assert told["text"].startswith("v2 r1 is live; rehearsed on ")
@@ -117,15 +44,12 @@ def test_a_note_reaches_a_release_that_is_live_already(operated: Operated) -> No
 
 
 def test_a_note_is_not_replaced_by_a_later_one_and_that_is_told(operated: Operated) -> None:
-    operated.edit()
-    operated.ask("r1", "deploy", note="a wider band")
+    operated.deploy_an_edit(note="a wider band")
 
     operated.ask("r2", "deploy", note="another reason")
 
     assert release_of(operated, 2).note == "a wider band"
-    assert "v2 keeps the note that it has, 'a wider band', and not 'another reason'" in [
-        notice.text for notice in operated.bot.sink.notices
-    ]
+    assert "v2 keeps the note that it has, 'a wider band', and not 'another reason'" in operated.notices()
 
 
 def test_a_release_that_was_kept_gets_a_note_and_stays_whose_it_was(operated: Operated) -> None:
@@ -138,8 +62,7 @@ def test_a_release_that_was_kept_gets_a_note_and_stays_whose_it_was(operated: Op
 
 
 def test_a_note_to_what_is_barred_is_refused_with_it(operated: Operated) -> None:
-    operated.edit()
-    operated.ask("r1", "deploy")
+    operated.deploy_an_edit()
     operated.ask("r2", "rollback")
 
     assert operated.ask("r3", "deploy", note="once more")["state"] == "refused"
@@ -155,12 +78,9 @@ def test_a_note_that_the_disk_does_not_take_is_told_and_the_deploy_goes_on(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(ReleaseStore, "note", full)
-    operated.edit()
 
-    assert operated.ask("r1", "deploy", note="a wider band")["text"].startswith("v2 r1 is live")
-    assert "the note to v2 cannot be written: no space left on device" in [
-        notice.text for notice in operated.bot.sink.notices
-    ]
+    assert operated.deploy_an_edit(note="a wider band")["text"].startswith("v2 r1 is live")
+    assert "the note to v2 cannot be written: no space left on device" in operated.notices()
 
 
 def test_a_named_rollback_that_is_refused_is_told_as_a_rollback(operated: Operated) -> None:
@@ -192,8 +112,7 @@ def test_a_deploy_that_is_refused_is_answered_with_the_whole_sentence_and_nothin
 
 
 def test_a_rollback_and_a_keep_are_carried_out_at_once(operated: Operated) -> None:
-    operated.edit()
-    operated.ask("r1", "deploy")
+    operated.deploy_an_edit()
 
     assert operated.ask("r2", "rollback")["text"] == "v2 r1 was rolled back: asked for by ana; v1 is running"
     assert operated.bot.engine.live.release == "v1"
@@ -211,9 +130,16 @@ def test_what_cannot_be_done_is_refused_with_what_still_runs(operated: Operated)
     assert back["text"].endswith("v1 is still running")
 
 
+def test_a_request_that_cannot_even_begin_is_told_in_the_log_with_its_sentence(operated: Operated) -> None:
+    told = operated.ask("r1", "rollback")
+
+    last = json.loads((operated.folder / "data/log.jsonl").read_text().splitlines()[-1])
+    assert (last["level"], last["event"]) == ("warning", f"the rollback refused: {told['text']}")
+    assert told["text"] == "v1 has no standby; name a release to go back to; v1 is still running"
+
+
 def test_a_request_is_carried_out_once_however_often_it_is_found(operated: Operated) -> None:
-    operated.edit()
-    operated.ask("r1", "deploy")
+    operated.deploy_an_edit()
     operated.edit("0.91", "0.92")
 
     operated.ask("r1", "deploy")
@@ -223,9 +149,7 @@ def test_a_request_is_carried_out_once_however_often_it_is_found(operated: Opera
 
 
 def test_a_request_from_before_the_start_is_refused_and_not_carried_out(tmp_path: Path) -> None:
-    init_bot(tmp_path / "bot")
-    operated = Operated(tmp_path / "bot")
-    with contextlib.closing(operated.bot):
+    with a_new_bot(tmp_path) as operated:
         document = {"id": "old", "action": "deploy", "author": "ana"}
         operated.bot.folder.requests.joinpath("old.json").write_text(json.dumps(document))
         operated.begin()
@@ -259,7 +183,7 @@ def test_parameters_that_are_desired_go_live_with_their_revision_and_are_answere
 
     assert operated.answer("desired-r2")["state"] == "done"
     assert operated.bot.engine.live.revision == 2
-    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+    assert operated.aggression() == (2, 0.5)
     assert [command.name for command in operated.commands] == ["params"]
 
 
@@ -271,7 +195,7 @@ def test_parameters_out_of_their_range_are_refused_and_those_in_force_stay(opera
     told = operated.answer("desired-r3")
     assert told["state"] == "refused"
     assert "parameter aggression = 9: Expected `float` <= 2.0" in told["text"]
-    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+    assert operated.aggression() == (2, 0.5)
 
 
 def test_parameters_that_are_taken_away_are_the_defaults_again(operated: Operated) -> None:
@@ -315,7 +239,7 @@ def notices_of(operated: Operated, seconds: int) -> list[str]:
     for _ in range(10 * seconds):
         operated.look()
     count = operated.bot.sink.noticed - before
-    return [notice.text for notice in operated.bot.sink.notices][-count:] if count else []
+    return operated.notices()[-count:] if count else []
 
 
 @pytest.mark.timeout(60)
@@ -330,8 +254,7 @@ def test_pipes_and_folders_in_place_of_documents_are_told_once_each_and_the_bot_
     assert len(told) == 3
     assert all("no plain file" in text for text in told)
     assert operated.answer("pipe")["state"] == operated.answer("folder")["state"] == "refused"
-    operated.edit()
-    assert operated.ask("r1", "deploy")["state"] == "done"
+    assert operated.deploy_an_edit()["state"] == "done"
 
 
 def test_state_files_that_somebody_took_away_are_there_again(operated: Operated) -> None:
@@ -360,7 +283,7 @@ def test_a_second_set_of_parameters_under_a_number_that_is_in_force_is_refused(o
         ),
     )
     assert operated.params()["params"]["aggression"] == 0.5
-    assert operated.bot.sink.notices[-1].text == told["text"]
+    assert operated.notices()[-1] == told["text"]
     operated.desire(revision=3, params={"aggression": 0.7})
     assert operated.answer("desired-r3")["state"] == "done"
     assert operated.params()["params"]["aggression"] == 0.7
@@ -400,7 +323,7 @@ def test_an_earlier_number_with_its_parameters_is_gone_back_to_and_with_others_r
     assert operated.params()["revision"] == 3
     operated.desire(revision=2, params={"aggression": 0.5})
 
-    assert (operated.params()["revision"], operated.params()["params"]["aggression"]) == (2, 0.5)
+    assert operated.aggression() == (2, 0.5)
 
 
 def test_entries_are_halted_also_by_a_document_whose_parameters_are_refused(operated: Operated) -> None:

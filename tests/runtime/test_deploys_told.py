@@ -1,31 +1,29 @@
 """What a person is told of deploys: refusals that stand, canaries, shadows, and what cannot work as it was asked."""
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_bot_obeys import Operated
+from operated import Operated
 
-from foresight.bot_folder import init_bot
 from foresight.runtime import deploys
 from foresight.runtime.deploys import PARAMETERS_SHOWN_NS, CanaryDocument, DeployDocument, LastWords
 from foresight.view.deploys import deploy_pieces
 from foresight.view.terminal import draw
 
 
-@pytest.fixture
-def operated(tmp_path: Path) -> Iterator[Operated]:
-    init_bot(tmp_path / "bot")
-    operated = Operated(tmp_path / "bot")
-    with contextlib.closing(operated.bot):
-        operated.begin()
-        yield operated
-
-
 def document_of(operated: Operated) -> DeployDocument:
     return operated.bot.live.document()
+
+
+def a_refused_edit(operated: Operated) -> str:
+    """Deploys bad code, takes the edit back, and returns the refusal."""
+    path = operated.folder / "strategy/fair.py"
+    good = path.read_text()
+    path.write_text("def broken(:\n")
+    told = operated.ask("r1", "deploy")["text"]
+    path.write_text(good)
+    return told
 
 
 def idea(operated: Operated) -> str:
@@ -37,24 +35,15 @@ def idea(operated: Operated) -> str:
 
 
 def test_a_refusal_stands_until_something_goes_live(operated: Operated) -> None:
-    path = operated.folder / "strategy/fair.py"
-    good = path.read_text()
-    path.write_text("def broken(:\n")
-    told = operated.ask("r1", "deploy")["text"]
+    told = a_refused_edit(operated)
 
     assert document_of(operated).setback == told
-    path.write_text(good)
-    operated.edit()
-    operated.ask("r2", "deploy")
+    operated.deploy_an_edit("r2")
     assert (document_of(operated).setback, document_of(operated).last_refusal) == ("", told)
 
 
 def test_a_refusal_stands_no_more_once_the_edit_is_taken_back(operated: Operated) -> None:
-    path = operated.folder / "strategy/fair.py"
-    good = path.read_text()
-    path.write_text("def broken(:\n")
-    operated.ask("r1", "deploy")
-    path.write_text(good)
+    a_refused_edit(operated)
 
     operated.ask("r2", "deploy")
 
@@ -62,8 +51,7 @@ def test_a_refusal_stands_no_more_once_the_edit_is_taken_back(operated: Operated
 
 
 def test_a_rollback_stands_too(operated: Operated) -> None:
-    operated.edit()
-    operated.ask("r1", "deploy")
+    operated.deploy_an_edit()
 
     told = operated.ask("r2", "rollback")["text"]
 
@@ -125,13 +113,14 @@ def test_a_shadow_is_shown_until_it_ends_and_its_paper_result_is_told_then(opera
     operated.run_for(30)
     shown = deploy_pieces(draw(operated.bot)._seen.status)[1]
     assert shown.startswith("v2 shadow until ")
-    assert shown.endswith(" answers, 0 entries, P&L +0.00")
+    assert shown.endswith(" answers, 0 entries, P&L +0.00, live +0.00")
     operated.run_for(60)
     last = operated.answer("r1")
     assert last["state"] == "done"
     assert "; as a shadow it gave " in last["text"]
+    assert last["text"].endswith(" USD on paper; the live trades of the same time and slots: 0 (0 won) for +0.00 USD")
     assert document_of(operated).shadow is None
-    assert any("is live in place of v1" in each.text and "on paper" in each.text for each in operated.bot.sink.notices)
+    assert any("is live in place of v1" in each and "on paper" in each for each in operated.notices())
 
 
 def test_a_shadow_that_fails_tells_what_it_made_as_well(operated: Operated) -> None:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from release_trees import Told
 from told_hosts import COUNTED, FIRST, ToldHost, a_spec, taken
 
-from tesseract import Event, NotDone, Outcome, Report, RequestRefused, Seam, WentLive, deployer, seam
+from tesseract import Event, Fault, NotDone, Outcome, Report, RequestRefused, Seam, WentLive, deployer, seam
 from tesseract.deployer import Deployer
-from tesseract.host import Deliver
+from tesseract.host import Deliver, Host
 from tesseract.links import WorkshopLink
 from tesseract.orders import Order, ReadyHost, Refused, Stage, Staged, Take, Taken
 from tesseract.round_trips import RoundTrips
@@ -25,44 +25,57 @@ KEYS = ("a", "b", "c")
 ROUNDS = 3
 
 
-class ChainHost(ToldHost):
-    """A host that sees to it that it is used as one fold per key: each state that comes in is the one that it answered
-    last, or the one that it was staged with."""
+class Fold:
+    """What one release makes of one key: each state that comes in is the one that it answered last, or the one that it
+    began with, which comes from the fold `before` it."""
 
-    def __init__(self, number: int, staged: dict[str, bytes], parents: dict[str, "ChainHost"]) -> None:
+    def __init__(self, state: bytes, before: "Fold | None") -> None:
+        self.state = state
+        self.before = before
+        self.failed: set[int] = set()
+        self.seen: set[int] = set()
+        self.is_asked = False
+
+    def excuses(self, given: int) -> bool:
+        """Whether an input may be missing in a state: this release failed on it, or one before that it comes from."""
+        if given in self.seen:
+            return given in self.failed
+        return self.before is not None and self.before.excuses(given)
+
+
+class ChainHost(ToldHost):
+    """A host that sees to it that it is used as one fold per key."""
+
+    def __init__(self, number: int, staged: dict[str, bytes], before: dict[str, Fold]) -> None:
         super().__init__(number)
-        self.chain = dict(staged)
-        self.parents = parents
-        self.failed: dict[str, set[int]] = {key: set() for key in KEYS}
-        self.seen: dict[str, set[int]] = {key: set() for key in KEYS}
-        self.waits_for: list[str] = []
+        self.folds = {key: Fold(staged.get(key, FIRST), before.get(key)) for key in KEYS}
+        self.asked_folds: list[Fold] = []
+        """Of each call that waits, in the order of `asked`."""
 
     def submit(self, given: object, encoded: bytes, state: bytes, deliver: Deliver) -> None:
         key = key_of(given)
-        assert key not in self.waits_for, f"{self.name} has two calls of {key}"
-        assert state == self.chain.get(key, FIRST), f"{self.name} is given a state of {key} that is not its own"
-        assert given not in self.seen[key], f"{self.name} is given {given} twice"
-        self.waits_for.append(key)
-        self.seen[key].add(int(str(given)))
+        fold = self.folds[key]
+        assert not fold.is_asked, f"{self.name} has two calls of {key}"
+        assert state == fold.state, f"{self.name} is given a state of {key} that is not its own"
+        assert given not in fold.seen, f"{self.name} is given {given} twice"
+        fold.is_asked = True
+        fold.seen.add(int(str(given)))
+        self.asked_folds.append(fold)
         super().submit(given, encoded, state, deliver)
 
     def answered(self, place: int, *, fails: bool) -> None:
-        call = self.asked[place]
-        key = key_of(call.given)
-        self.waits_for.remove(key)
+        call, fold = self.asked[place], self.asked_folds.pop(place)
+        fold.is_asked = False
         if fails:
-            self.failed[key].add(call.given)
+            fold.failed.add(call.given)
             self.fail(place)
         else:
-            self.chain[key] = msgspec.msgpack.encode([*taken(call.state), (self.name, call.given)])
+            fold.state = msgspec.msgpack.encode([*taken(call.state), (self.name, call.given)])
             self.answer(place)
 
-    def excuses(self, key: str, given: int) -> bool:
-        """Whether an input may be missing in a state: this release failed on it, or one before that it comes from."""
-        if given in self.seen[key]:
-            return given in self.failed[key]
-        parent = self.parents.get(key)
-        return parent is not None and parent.excuses(key, given)
+    def close(self) -> None:
+        super().close()
+        self.asked_folds.clear()
 
 
 def key_of(given: object) -> str:
@@ -75,21 +88,21 @@ def states_of(order: Stage) -> dict[str, bytes]:
 
 
 class ToldLink(WorkshopLink):
-    """A workshop that takes and stages when it is told to. `parents` are the hosts that a candidate's states are of."""
+    """A workshop that takes and stages when it is told to. A candidate's states are of the folds of that moment."""
 
     def __init__(self) -> None:
         self.round_trips = RoundTrips()
         self.takes: list[Take] = []
-        self.stages: list[tuple[Stage, dict[str, ChainHost]]] = []
+        self.stages: list[tuple[Stage, dict[str, Fold]]] = []
         self.numbers: dict[str, int] = {}
-        self.live_of: Callable[[str], ChainHost] | None = None
+        self.fold_of: Callable[[str], Fold] | None = None
 
     def order(self, order: Order, tape: Sequence[tuple[int, int]] = ()) -> None:
         if isinstance(order, Take):
             self.takes.append(order)
         elif isinstance(order, Stage):
-            assert self.live_of is not None
-            self.stages.append((order, {key: self.live_of(key) for key in states_of(order)}))
+            assert self.fold_of is not None
+            self.stages.append((order, {key: self.fold_of(key) for key in states_of(order)}))
 
     def close(self) -> None: ...
 
@@ -101,7 +114,8 @@ class World:
         self.hosts = [ChainHost(1, {}, {})]
         self.seam: Seam[Told] = Seam(COUNTED, self.hosts[0], rounds=ROUNDS)
         self.link = ToldLink()
-        self.link.live_of = self._live
+        self.link.fold_of = self._fold
+        self._recall, self.seam.recall = self.seam.recall, self._recalled  # type: ignore[method-assign]
         self.events: list[Event] = []
         self.deployer = Deployer(self.seam, self.link, self.events.append)
         self.asked: dict[str, list[int]] = {key: [] for key in KEYS}
@@ -170,12 +184,12 @@ class World:
         """The oldest candidate is ready; every eighth is refused."""
         if not self.link.stages:
             return
-        order, parents = self.link.stages.pop(0)
+        order, before = self.link.stages.pop(0)
         if pick % 8 == 0:
             self.link.on_news(Refused(order.request, "v9", "rehearsal", ("it raises",)), [])
             return
         states = states_of(order)
-        host = ChainHost(self.link.numbers[order.request], states, parents)
+        host = ChainHost(self.link.numbers[order.request], states, before)
         self.hosts.append(host)
         ready = ReadyHost("", host.spec, host.loaded, states)
         self.link.on_news(Staged(order.request, (ready,), Report()), [host])
@@ -207,28 +221,37 @@ class World:
 
     def _whole(self, key: str) -> None:
         """Every input is in the key's state, or the release behind it failed on it."""
-        live = self._live(key)
+        fold = self._fold(key)
         state = self.seam.state_of(key)
-        assert state == live.chain.get(key, FIRST)
+        assert state == fold.state
         missing = set(self.asked[key]) - {given for _, given in taken(state)}
-        assert all(live.excuses(key, given) for given in missing), f"{key} has lost some of {missing}"
+        assert all(fold.excuses(given) for given in missing), f"{key} has lost some of {missing}"
 
     # Helpers
 
     def _told(self, key: str, given: int, outcome: Outcome[Told]) -> None:
         self.answered[key].append(given)
-        live = self._live(key)
-        assert outcome.release == live.name
+        name, fold = self.seam.routes[key].live.spec.release.name, self._fold(key)
+        assert outcome.release == name
         if outcome.value is None:
-            assert given in live.failed[key]
+            assert given in fold.failed
         else:
-            assert outcome.value.value == [live.name, given]
-            assert self.seam.state_of(key) == live.chain[key] == bytes(outcome.value.state)
+            assert outcome.value.value == [name, given]
+            assert self.seam.state_of(key) == fold.state == bytes(outcome.value.state)
 
-    def _live(self, key: str) -> ChainHost:
+    def _recalled(self, canary: Host, key: str, fault: Fault) -> list[str]:
+        """What answers the other keys begins another fold of each, with the canary's state."""
+        whole = self.seam.strategies[""]
+        assert isinstance(whole, ChainHost)
+        for name, route in self.seam.routes.items():
+            if route.live.spec.release == canary.spec.release:
+                whole.folds[name] = Fold(route.state, self._fold(name))
+        return self._recall(canary, key, fault)
+
+    def _fold(self, key: str) -> Fold:
         host = self.seam.routes[key].live
         assert isinstance(host, ChainHost)
-        return host
+        return host.folds[key]
 
     def _waiting(self) -> list[tuple[ChainHost, int]]:
         return [(host, place) for host in self.hosts for place in range(len(host.asked))]

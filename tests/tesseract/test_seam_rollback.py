@@ -3,6 +3,9 @@
 from seam_bench import Bench, on_probation
 from told_hosts import PromptHost, ToldHost
 
+from tesseract import Fault
+from tesseract.calls import Answer
+
 
 def test_when_the_live_release_fails_the_standbys_answer_to_the_same_request_is_the_outcome() -> None:
     bench, v1, v2 = on_probation()
@@ -172,6 +175,98 @@ def test_a_canary_that_then_goes_live_everywhere_stays_as_it_is_and_goes_back_wi
     bench.ask(4, "a")
     assert bench.answers()[3:] == [["v1", "raised"], ["v1", 4]]
     assert [host.is_open for host in (bench.v1, canary, everywhere)] == [True, False, False]
+
+
+# A canary that nothing stands by for
+
+BROKEN = Fault("raised", "Traceback …\nZeroDivisionError: division by zero")
+
+
+def alone_on_a_and_b(canary: ToldHost) -> Bench:
+    """Three keys have taken 1 from v1; then the canary answers a and b, and nothing stands by for it."""
+    bench = Bench()
+    for key in "abc":
+        bench.ask(1, key)
+        bench.v1.answer()
+    bench.commit(canary, keys="ab")
+    bench.seam.keep(canary)
+    return bench
+
+
+def test_a_canary_without_a_standby_gives_its_keys_with_their_states_to_what_answers_the_others() -> None:
+    v2 = ToldHost(2)
+    bench = alone_on_a_and_b(v2)
+    bench.ask(2, "a")
+    v2.answer()
+
+    assert bench.seam.recall(v2, "b", BROKEN) == []
+
+    assert not v2.is_open
+    assert [bench.state(key) for key in "ab"] == [[("v1", 1), ("v2", 2)], [("v1", 1)]]
+    bench.ask(3, "a")
+    bench.v1.answer()
+    assert bench.state("a") == [("v1", 1), ("v2", 2), ("v1", 3)]
+    (told,) = bench.back
+    assert (told.release.name, told.back_to.name, told.key, told.text) == ("v2", "v1", "b", BROKEN.text)
+
+
+def test_calls_that_wait_for_a_canary_that_is_taken_back_are_answered_in_its_place() -> None:
+    v2 = ToldHost(2)
+    bench = alone_on_a_and_b(v2)
+    bench.ask(2, "a")
+    bench.ask(3, "a")
+    (on_its_way,) = v2.asked
+
+    bench.seam.recall(v2, "b", BROKEN)
+    on_its_way.deliver(Answer(None, None, Fault("lost", "its process was ended"), 0))
+    for _ in range(2):
+        bench.v1.answer()
+
+    assert bench.answers()[3:] == [["v1", 2], ["v1", 3]]
+    assert bench.state("a") == [("v1", number) for number in (1, 2, 3)]
+
+
+def test_a_canary_that_was_put_back_itself_gives_what_it_is_behind_with_along() -> None:
+    v2 = ToldHost(2)
+    bench = alone_on_a_and_b(v2)
+    v3 = bench.commit(ToldHost(3), keys="ab")
+    bench.ask(2, "a")
+    v3.answer()
+    bench.ask(3, "a")
+    bench.seam.roll_back(v3, "asked for by ana")
+    (behind,) = v2.asked
+
+    bench.seam.recall(v2, "b", BROKEN)
+    behind.deliver(Answer(None, None, Fault("lost", "its process was ended"), 0))
+    for number in (2, 3):
+        assert [call.given for call in bench.v1.asked] == [number]
+        bench.v1.answer()
+
+    assert bench.answers()[3:] == [["v3", 2], ["v1", 3]]
+    assert bench.state("a") == [("v1", number) for number in (1, 2, 3)]
+    v4 = bench.commit(ToldHost(4))
+    bench.ask(4, "a")
+    v4.answer()
+    assert [call.given for call in bench.v1.asked] == [4], "it stands by, and nobody waits for a live release"
+
+
+def test_a_state_of_another_type_is_left_behind_with_the_canary_and_its_key_named() -> None:
+    v2 = ToldHost(2, state_schema="another")
+    bench = alone_on_a_and_b(v2)
+
+    assert bench.seam.recall(v2, "b", BROKEN) == ["a", "b"]
+
+    assert [bench.state(key) for key in "abc"] == [[], [], [("v1", 1)]]
+
+
+def test_a_canary_is_taken_back_once() -> None:
+    v2 = ToldHost(2)
+    bench = alone_on_a_and_b(v2)
+
+    for _ in range(2):
+        bench.seam.recall(v2, "b", BROKEN)
+
+    assert len(bench.back) == 1
 
 
 def test_other_parameters_of_the_same_release_and_revision_take_its_place_with_the_state_that_they_bring() -> None:

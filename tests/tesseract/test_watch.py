@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from release_trees import a_tree
+from watchfiles._rust_notify import RustNotify
 
 from tesseract import read_tree, tree_digest, watch
 from tesseract.watch import Snapshot, TreeProblem, trees
@@ -275,6 +277,42 @@ def test_new_folders_are_watched_at_once(tmp_path: Path) -> None:
         assert watched.next(1.0).files["new/deep/er/b.py"] == b"y = 3\n"
         (tree / "new/deep/er/b.py").write_text("y = 4\n")
         assert watched.expect_only().files["new/deep/er/b.py"] == b"y = 4\n"
+
+
+def before_folders_are_watched(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Something happens once, after the next walk over the tree's folders and before they are watched."""
+    pending = [happens]
+
+    def late(*arguments: Any) -> RustNotify:
+        while pending:
+            pending.pop()()
+        return RustNotify(*arguments)
+
+    monkeypatch.setattr("watchfiles._rust_notify.RustNotify", late)
+
+
+def test_a_folder_that_is_made_again_just_before_its_parent_is_watched_is_watched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = a_tree(tmp_path, {**FILES, "new/deep/b.py": "y = 1\n"})
+    with watching(tree) as watched:
+        before_folders_are_watched(monkeypatch, lambda: a_tree(tree, {"deep/b.py": "y = 2\n"}, "new"))
+        shutil.rmtree(tree / "new")
+        assert watched.next().files["new/deep/b.py"] == b"y = 2\n"
+        (tree / "new/deep/b.py").write_text("y = 3\n")
+        assert watched.expect_only().files["new/deep/b.py"] == b"y = 3\n"
+
+
+def test_a_folder_that_goes_just_before_it_is_watched_leaves_the_others_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = a_tree(tmp_path, {**FILES, "new/b.py": "y = 1\n"})
+    with watching(tree) as watched:
+        before_folders_are_watched(monkeypatch, lambda: shutil.rmtree(tree / "new"))
+        (tree / "other").mkdir()
+        assert watched.next().changed == ("new/b.py",)
+        (tree / "tables/weights.json").write_text("[3]")
+        assert watched.expect_only().files["tables/weights.json"] == b"[3]"
 
 
 def test_symlinked_tree(tmp_path: Path) -> None:

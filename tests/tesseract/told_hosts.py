@@ -39,9 +39,9 @@ def a_spec(number: int, *, revision: int = 1, budget_ns: int = 1_000_000_000) ->
 class ToldHost:
     """`asked` are the calls that wait, oldest first. A closed host must not be asked anything."""
 
-    def __init__(self, number: int, *, revision: int = 1) -> None:
+    def __init__(self, number: int, *, revision: int = 1, state_schema: str = "") -> None:
         self.spec = a_spec(number, revision=revision)
-        self.loaded = Loaded(first_state=FIRST, digest=self.spec.release.digest)
+        self.loaded = Loaded(first_state=FIRST, digest=self.spec.release.digest, state_schema=state_schema)
         self.asked: deque[Call] = deque()
         self.is_open = True
 

@@ -1,5 +1,6 @@
 """The desk: from a proposal through gates and risk to an order, and from executions and winners to the books."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from foresight.effects import (
@@ -35,8 +36,10 @@ NAMES_MAX = 128
 class Desk:
     """Holds the books, the orders in flight and the risk account. Every change of money is a journal entry first."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_trade: Callable[[Trade], None] = lambda _trade: None) -> None:
+        """`on_trade` is told each trade that has closed."""
         self._settings = settings
+        self._on_trade = on_trade
         self.books = Books()
         self.account = Account()
         self.orders = OrdersInFlight()
@@ -54,6 +57,7 @@ class Desk:
         effects: list[Effect] = [Journal(seq, at_ns, entry)]
         if trade is not None:
             self.account.closed(trade)
+            self._on_trade(trade)
             effects.append(Notify(at_ns, "info", _closed_text(trade)))
         return effects
 

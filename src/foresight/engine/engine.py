@@ -55,6 +55,7 @@ from foresight.events import (
     Spot,
     Timer,
 )
+from foresight.ledger import Trade
 from foresight.markets import SECOND_NS, MarketId, Outcome
 from foresight.strategy import Enter, View
 
@@ -86,7 +87,7 @@ class Engine:
         self.live = releases.LiveReleases()
         self.shadow: ShadowBook | None = None
         self.markets = MarketsState(settings)
-        self.desk = Desk(settings)
+        self.desk = Desk(settings, self._on_trade)
         self.digest = DecisionDigest()
         self.evaluations = 0
         self._views = Views(settings, self.markets)
@@ -405,7 +406,7 @@ class Engine:
         return self.live.take(self.seq, event, self.markets.slots.values())
 
     def _on_shadowing(self, event: Shadowing) -> Sequence[Effect]:
-        self.shadow = ShadowBook(self.settings, event.release)
+        self.shadow = ShadowBook(self.settings, event.release, event.at_ns)
         return self._on_release(event)
 
     def _on_shadowed(self, event: Shadowed) -> Sequence[Effect]:
@@ -414,6 +415,10 @@ class Engine:
             is_open = window is not None and window.market.market_id == event.market_id
             self.shadow.take(event, window if is_open else None)
         return NOTHING
+
+    def _on_trade(self, trade: Trade) -> None:
+        if self.shadow is not None:
+            self.shadow.live_closed(trade)
 
     def _on_command(self, event: Command) -> Sequence[Effect]:
         return conditions.commanded(self.desk.account, self.seq, event)

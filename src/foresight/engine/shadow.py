@@ -2,7 +2,8 @@
 
 Its entries fill at once at the best ask when that is within the limit, its exits at the best bid, the market's fee
 included; sizes in the book, the taker delay and the limits of exposure are not looked at, so it is kinder than the
-paper broker. Beside it stand the trades of the live release in the same time. Nothing of it reaches the ledger.
+paper broker. Beside it stand the live trades of the same time and slots: those that were opened while the slot had
+answers of the shadow. Nothing of it reaches the ledger.
 """
 
 import msgspec
@@ -12,7 +13,8 @@ from foresight.engine.books import BookState
 from foresight.engine.settings import Settings
 from foresight.engine.slots import Window
 from foresight.events import Shadowed
-from foresight.markets import Market, MarketId, Outcome
+from foresight.ledger import Trade
+from foresight.markets import Market, MarketId, Outcome, SlotId
 from foresight.money import MICROS, cost_of, fee_of, proceeds_of, shares_for
 from foresight.strategy import Enter, Exit, Holding, View
 
@@ -28,7 +30,8 @@ class ShadowPosition(msgspec.Struct, frozen=True):
 
 
 class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shadow has made so far; `pnl` is dollars after fees over closed trades."""
+    """What a shadow has made so far; `pnl` is dollars after fees over closed trades. `live_` is the same of the live
+    trades in its time and slots."""
 
     release: str
     answers: int
@@ -37,17 +40,24 @@ class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
     wins: int
     pnl: float
     open: int
+    live_trades: int
+    live_wins: int
+    live_pnl: float
 
 
 class ShadowBook:
     """One candidate's book. A new release begins a new one."""
 
-    def __init__(self, settings: Settings, release: str) -> None:
+    def __init__(self, settings: Settings, release: str, begun_ns: int) -> None:
         self.release = release
+        self._begun_ns = begun_ns
+        self._heard_ns: dict[SlotId, int] = {}
+        """When it answered last in each slot."""
         self._settings = settings
         self._positions: dict[MarketId, ShadowPosition] = {}
         self._traded: set[MarketId] = set()
         self._answers = self._entries = self._trades = self._wins = self._pnl_micros = 0
+        self._live_trades = self._live_wins = self._live_pnl_micros = 0
 
     def view_of(self, view: View) -> View:
         """What the shadow sees: the same, with its own position in place of the bot's."""
@@ -59,6 +69,7 @@ class ShadowBook:
     def take(self, event: Shadowed, window: Window | None) -> None:
         """One answer. A proposal is judged by its gates and by the limit of one stake."""
         self._answers += 1
+        self._heard_ns[event.slot] = event.at_ns
         proposal = event.proposal
         if proposal is None or window is None or gates.refusals_of(event.verdicts, self._settings):
             return
@@ -104,6 +115,16 @@ class ShadowBook:
         self._wins += pnl > 0
         self._pnl_micros += pnl
 
+    def live_closed(self, trade: Trade) -> None:
+        """A trade of the bot itself. It counts when it was opened between the shadow's beginning and the round after
+        its last answer in the slot."""
+        opened_ns, heard_ns = trade.position.opened_ns, self._heard_ns.get(trade.position.slot)
+        if heard_ns is None or not self._begun_ns <= opened_ns < heard_ns + self._settings.period_ns:
+            return
+        self._live_trades += 1
+        self._live_wins += trade.pnl_micros > 0
+        self._live_pnl_micros += trade.pnl_micros
+
     def report(self) -> ShadowReport:
         return ShadowReport(
             release=self.release,
@@ -113,6 +134,9 @@ class ShadowBook:
             wins=self._wins,
             pnl=self._pnl_micros / MICROS,
             open=len(self._positions),
+            live_trades=self._live_trades,
+            live_wins=self._live_wins,
+            live_pnl=self._live_pnl_micros / MICROS,
         )
 
 

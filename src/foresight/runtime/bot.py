@@ -283,6 +283,7 @@ class Bot:
         try:
             self.live.request(request)
         except RequestRefused as error:
+            self.warn(f"the {_command(request)} refused: {error}")
             self._answer(request.id, False, str(error))
 
     def _answer(self, request: str, is_done: bool, text: str) -> None:

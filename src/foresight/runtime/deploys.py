@@ -144,8 +144,9 @@ def _nothing_to_do(event: NotDone, request: Request) -> str:
 
 
 def shadow_text(made: ShadowReport) -> str:
-    """What a shadow made on paper, as the end of a sentence."""
+    """What a shadow made on paper, and the live trades beside it, as the end of a sentence."""
     return (
         f"as a shadow it gave {made.answers} answers, entered {made.entries} times and closed {made.trades} trades"
-        f" ({made.wins} won) for {made.pnl:+.2f} USD on paper"
+        f" ({made.wins} won) for {made.pnl:+.2f} USD on paper; the live trades of the same time and slots:"
+        f" {made.live_trades} ({made.live_wins} won) for {made.live_pnl:+.2f} USD"
     )

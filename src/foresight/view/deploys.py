@@ -40,4 +40,4 @@ def _shadow(status: StatusDocument) -> list[str]:
     begun = f"{shadow.release} shadow until {iso(shadow.until_ns)[11:19]}"
     if made is None or made.release != shadow.release:
         return [begun]
-    return [f"{begun}, {made.answers} answers, {made.entries} entries, P&L {made.pnl:+.2f}"]
+    return [f"{begun}, {made.answers} answers, {made.entries} entries, P&L {made.pnl:+.2f}, live {made.live_pnl:+.2f}"]
