@@ -127,9 +127,12 @@ class ProcessLink:
     def look(self) -> None:
         """Does what was told, in order."""
         self._will_be_looked_at = False
-        while self._untold:
-            step = self._untold.popleft()
-            step()
+        try:
+            while self._untold:
+                self._untold.popleft()()
+        finally:
+            if self._untold:  # one has failed, which the side loop tells; the others are not lost with it
+                self._side.tell(self.look)
 
     def _end_far(self) -> None:
         self.look()

@@ -21,6 +21,7 @@ from tesseract.deployer import Deployer
 from tesseract.errors import ReleaseRefused, RequestRefused
 from tesseract.links import InProcessLink, WorkshopLink
 from tesseract.orders import Take, Waiting, Workplace
+from tesseract.priority import be_prompt
 from tesseract.process_link import ProcessLink
 from tesseract.round_trips import RoundTrips, RoundTripTimes
 from tesseract.seam import Deliver, Outcome, Seam
@@ -139,7 +140,9 @@ class Runtime(Generic[Value]):
         if self._in_process:
             self._link = InProcessLink(self.place, self.seam.contract, self._now_ns)
         else:
+            be_prompt()
             self._link = ProcessLink(self.place, path=self._path, on_note=self._on_note)
+            self.seam.later = asyncio.get_running_loop().call_soon
         self._deployer = Deployer(self.seam, self._link, self._happened)
 
     def _first_takes(self, overrides: dict[str, object], revision: int) -> list[Take]:

@@ -91,6 +91,8 @@ class Seam(Generic[Value]):
         self.on_fault: Callable[[Host, str, Fault], None] = lambda _live, _key, _fault: None
         self.on_clean: Callable[[Host], None] = lambda _host: None
         self.on_settled: Callable[[], None] = lambda: None
+        self.later: Callable[[Callable[[], None]], object] | None = None
+        """Has something called in the loop's next turn, where there is one."""
         self.tape_ns = 0
         self.shadow: Shadow | None = None
         self.shadow_sees: Callable[[str, object, bytes], tuple[object, bytes]] = lambda _key, given, encoded: (
@@ -223,9 +225,13 @@ class Seam(Generic[Value]):
         asked.standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
 
     def _ask_standbys(self) -> None:
-        """Once nobody waits for a live release: a standby must not take the processor from it."""
+        """Once nobody waits for a live release: a standby must not take the processor from it; and with a loop one at a
+        turn, for what else the loop has to do."""
         while self._unasked and not self._awaited:
             self._ask_standby(self._unasked.pop(next(iter(self._unasked))))
+            if self.later is not None and self._unasked:
+                self.later(self._ask_standbys)
+                return
 
     def _give_up_standby(self, route: Route, why: str) -> None:
         host, standby = route.live, route.standby

@@ -26,6 +26,7 @@ from tesseract.errors import PeerGone
 from tesseract.git_branch import CommitSnapshot, GitProblem, GitRefused, commits
 from tesseract.openers import ProcessOpener
 from tesseract.orders import Drop, Live, Moved, News, Noticed, Order, Staged, Take, Waiting, Workplace
+from tesseract.priority import give_way
 from tesseract.resident import Resident
 from tesseract.staged_process import StagedProcess, ZygoteLink, start_zygote
 from tesseract.wall import wall_ns
@@ -185,7 +186,7 @@ class Stager:
 
 def main(descriptor: int) -> None:
     die_with_parent()
-    os.nice(NICE)
+    give_way(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True
     link: Link[Begin] = Link(socket.socket(fileno=descriptor), Begin)

@@ -31,6 +31,7 @@ from tesseract.calls import HostSpec, Request
 from tesseract.compiled import CompiledSources
 from tesseract.contract import Contract, contract_at
 from tesseract.errors import PeerGone
+from tesseract.priority import be_prompt, give_way
 from tesseract.residue import Baseline
 from tesseract.wire import Link
 
@@ -94,7 +95,7 @@ def die_with_parent() -> None:
 
 def main(descriptor: int, contract_place: str, libraries: Sequence[str] = ()) -> None:
     die_with_parent()
-    os.nice(NICE)
+    give_way(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends its zygote itself
     sys.dont_write_bytecode = True
     for stream in (sys.stdout, sys.stderr):  # a host's go to a file of its own, and must not wait in a buffer
@@ -270,6 +271,7 @@ class Zygote:
                 os.write(sock.fileno(), WARM)
             orders: Link[Fork] = Link(sock, Fork, send_s=None)
             order = orders.receive(None)
+            be_prompt()
             host_process.run(
                 order.spec,
                 self._contract,
