@@ -47,17 +47,21 @@ def _verdict(figure: Figure) -> str:
 def loop(figure: Figure) -> list[str]:
     sizes = figure["lines"].items()
     rows = [
-        [lines, *(size["loop_ms"][name] for name in ("count", "p50", "p99", "max")), size["waiting_ms"]["p50"]]
+        [lines, *_counted(size["loop_ms"]), size["waiting_ms"]["p50"], size.get("beside_ms", "")]
         for lines, size in sizes
     ]
-    heads = ("lines", "deploys", "p50 ms", "p99 ms", "max ms", "taken off")
+    heads = ("lines", "deploys", "p50 ms", "p99 ms", "max ms", "taken off, ms", "the link's thread, ms", "bars")
     judged = [[*row, _verdict(size)] for row, (_, size) in zip(rows, sizes, strict=True)]
-    floor = ["floor", *(figure["floor_ms"][name] for name in ("count", "p50", "p99", "max")), "", ""]
+    floor = ["floor", *_counted(figure["floor_ms"]), "", "", ""]
     found = table(heads, [*judged, floor])
     bars = f"Bars: {figure['bar_p99_ms']} ms at the 99th percentile, {figure['bar_max_ms']} ms at most."
     costs = next(iter(figure["lines"].values()))["callbacks_ms_per_deploy"].items()
     shown = [[f"`{name}`", each["calls"], each["total"], each["max"]] for name, each in list(costs)[:CALLBACKS_SHOWN]]
     return [*found, "", bars, "", *table(("where", "calls a deploy", "ms a deploy", "longest ms"), shown)]
+
+
+def _counted(spread: Figure) -> list[object]:
+    return [spread[name] for name in ("count", "p50", "p99", "max")]
 
 
 def lateness(figure: Figure) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 PROMPT_NS = 100_000
 """The shortest slice that the kernel takes."""
 DEFAULT_NS = 0
+"""The kernel's own."""
 ATTRIBUTES = struct.Struct("IIQiIQQQII")
 """The kernel's `struct sched_attr`: size, policy, flags, niceness, priority, slice, and four that are nothing here."""
 SLICE = 5
@@ -37,11 +38,24 @@ def give_way(niceness: int) -> None:
     _set_slice(DEFAULT_NS)
 
 
+def slice_ns() -> int:
+    """The slice of the calling thread; 0 where the kernel does not tell."""
+    return _attributes()[SLICE]
+
+
 def _set_slice(nanoseconds: int) -> bool:
-    attributes = ctypes.create_string_buffer(ATTRIBUTES.size)
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    if not SCHED_GETATTR or call(SCHED_GETATTR, 0, attributes, ATTRIBUTES.size, 0):
-        return False
-    found = list(ATTRIBUTES.unpack(attributes.raw[: ATTRIBUTES.size]))
-    found[SLICE] = nanoseconds
-    return not call(SCHED_SETATTR, 0, ATTRIBUTES.pack(*found), 0)
+    wanted = _attributes()
+    wanted[SLICE] = nanoseconds
+    return bool(SCHED_SETATTR) and not _system_call(SCHED_SETATTR, 0, ATTRIBUTES.pack(*wanted), 0)
+
+
+def _attributes() -> list[int]:
+    found = ctypes.create_string_buffer(ATTRIBUTES.size)
+    if not SCHED_GETATTR or _system_call(SCHED_GETATTR, 0, found, ATTRIBUTES.size, 0):
+        return [ATTRIBUTES.size] + [0] * 9
+    return list(ATTRIBUTES.unpack(found.raw))
+
+
+def _system_call(*arguments: object) -> int:
+    """Zero when it has done what was asked."""
+    return int(ctypes.CDLL(None, use_errno=True).syscall(*arguments))

@@ -4,6 +4,7 @@ Here it is a few hundred inside the process and some dozens with processes; `ten
 `make soak`.
 """
 
+import gc
 import tempfile
 import time
 from collections.abc import Iterator
@@ -75,3 +76,30 @@ def test_after_some_dozens_of_deploys_nothing_has_grown_or_slowed(folder: Path, 
         stored = [path for path in store_of(program).folder.iterdir() if (path / "strategy").exists()]
         assert len(stored) <= 22, "copies that nobody needs are gone"
         assert len(store_of(program).entries()) == count + 1
+
+
+@pytest.mark.process
+def test_deploys_leave_nothing_for_the_garbage_collector(folder: Path) -> None:
+    """A collection stops the loop for longer than a deploy does; what a deploy leaves goes by itself."""
+    with a_program(folder, host="process", files=generation(0), rehearse_s=0.0) as program:
+        program.ask()
+        deploys(program, range(1, 12))
+        gc.collect()
+        gc.disable()
+        try:
+            deploys(program, range(12, 32))
+            program.pause(0.05)  # the last host is let go of a moment later
+            assert not [found for found in garbage() if type(found).__module__.startswith("tesseract")]
+        finally:
+            gc.enable()
+
+
+def garbage() -> list[object]:
+    """What is unreachable and has not gone."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return list(gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
