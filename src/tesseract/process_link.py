@@ -20,6 +20,7 @@ from tesseract.calls import HostSpec
 from tesseract.channel import Channel
 from tesseract.contract import contract_at
 from tesseract.host import Host
+from tesseract.mailbox import Mailbox
 from tesseract.orders import Live, News, Noticed, Order, ReadyHost, Refused, Stage, Staged, Take, Workplace
 from tesseract.process_host import Descriptors, ProcessHost
 from tesseract.round_trips import RoundTrips
@@ -54,11 +55,13 @@ class ProcessLink:
         self._will_be_looked_at = False
         """Set before the other thread looks for what is untold, and taken away just before it does."""
         self._is_closed = False
+        self._box = Mailbox(self._loop)
         self._side = SideLoop("stager link")
         try:
             self._far = self._side.ask(lambda loop: _FarSide(loop, place, tuple(path), self))
         except BaseException:
             self._side.close()
+            self._box.close()
             raise
 
     def order(self, order: Order, tape: Sequence[tuple[int, int]] = ()) -> None:
@@ -96,6 +99,8 @@ class ProcessLink:
             self._is_closed = True
             self._side.ask(lambda _loop: self._end_far())
             self._side.close()
+            self._box.empty()
+            self._box.close()
 
     # What the far side calls, on its thread
 
@@ -113,9 +118,8 @@ class ProcessLink:
         )
 
     def hand_over(self, function: Callable[..., object], *given: object) -> None:
-        """Has the function called on the program's loop; one that has ended needs nothing any more."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function, *given)
+        """Has the function called on the program's loop."""
+        self._box.put(function, *given)
 
     def tell(self, news: News, hosts: Sequence[ProcessHost] = ()) -> None:
         """What is said to `Staged` has no hurry, and is looked for."""

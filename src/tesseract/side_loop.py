@@ -6,11 +6,12 @@ program's loop, which goes on at every system call in between.
 """
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
+
+from tesseract.mailbox import Mailbox
 
 Result = TypeVar("Result")
 
@@ -21,13 +22,13 @@ class SideLoop:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._box = Mailbox(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     def tell(self, function: Callable[..., object], *given: object) -> None:
         """Has the function called there, after everything told before. Once closed nothing is called any more."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function, *given)
+        self._box.put(function, *given)
 
     def tell_later(self, seconds: float, function: Callable[..., object], *given: object) -> None:
         """As `tell`, of this loop's own thread and not at once."""
@@ -43,11 +44,12 @@ class SideLoop:
             except BaseException as error:  # noqa: BLE001 - raised where it was asked for
                 asked.set_exception(error)
 
-        self._loop.call_soon_threadsafe(answer)
+        self._box.put(answer)
         return asked.result()
 
     def close(self) -> None:
         """Everything told before is done first."""
         self.tell(self._loop.stop)
         self._thread.join()
+        self._box.close()
         self._loop.close()
