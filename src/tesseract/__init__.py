@@ -10,12 +10,13 @@ from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, Wen
 from tesseract.errors import HandoverNeeded, PeerGone, ReleaseRefused, RequestRefused, TesseractError
 from tesseract.host import Host, InProcessHost
 from tesseract.orders import Workplace
+from tesseract.outcomes import Outcome
 from tesseract.params import Tuned, flat, tuned
 from tesseract.presence import Counts, Lateness, Presence, total
 from tesseract.release import Release, read_tree, take_release, tree_digest
 from tesseract.round_trips import RoundTripTimes
 from tesseract.runtime import Request, Runtime
-from tesseract.seam import Outcome, Seam
+from tesseract.seam import Seam
 from tesseract.shadow import ShadowInput
 from tesseract.staging import Report, Rules, Strategy
 from tesseract.store import Entry, ReleaseStore

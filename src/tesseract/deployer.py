@@ -1,4 +1,4 @@
-"""The deployer: brings releases live on a seam, one at a time, and takes them back.
+"""The deployer: brings releases live on a seam, one at a time; what becomes of them then is the probation's.
 
 It runs on the program's loop and does next to nothing there: it hands the states and the tape to the workshop, lets the
 candidate catch up with what came meanwhile, and commits, which is a few stores into a table. One order of things: a
@@ -9,11 +9,11 @@ on what is live now; a deploy that was being prepared for what has been rolled b
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tesseract.calls import Answer, Fault
+from tesseract.calls import Answer
 from tesseract.candidate import Asked, Candidate
-from tesseract.deploy_events import Event, Kept, NotDone, Notice, Shadowing, WentBack, WentLive
-from tesseract.errors import RequestRefused
+from tesseract.deploy_events import Event, NotDone, Notice, Shadowing, WentBack, WentLive
 from tesseract.host import Host
+from tesseract.kept_inputs import BEHIND_MAX
 from tesseract.links import WorkshopLink
 from tesseract.orders import (
     Drop,
@@ -29,9 +29,10 @@ from tesseract.orders import (
     Taken,
     Waiting,
 )
+from tesseract.probation import Probation
 from tesseract.release import Release
 from tesseract.routes import Input
-from tesseract.seam import BEHIND_MAX, RolledBack, Seam
+from tesseract.seam import Seam
 from tesseract.shadow import OnShadow, Shadow
 
 CATCH_UP_MAX = 100_000
@@ -57,13 +58,7 @@ class Deployer:
         self.on_shadow: OnShadow = lambda _key, _host, _answer, _taken: None
         self._going: Candidate | None = None
         self._queue: list[Taken] = []
-        self._kept: set[int] = set()
-        self._failed_at: dict[int, str] = {}
-        """What releases said that failed before they were kept, without a standby."""
-        seam.on_rolled_back = self._rolled_back
-        seam.on_clean = self._clean
-        seam.on_standby_lost = self._standby_lost
-        seam.on_fault = self._failed
+        self.probation = Probation(seam, link, take=self.take, on_event=self._on_event, went_back=self._went_back)
         seam.on_settled = self._settled
         link.on_news = self._heard
         self._tell_live()
@@ -80,60 +75,7 @@ class Deployer:
         self._asked[take.request] = Asked(called)
         self._link.order(take)
 
-    def roll_back(self, request: str, author: str) -> None:
-        """Puts back what the newest release on probation replaced. Raises RequestRefused when there is none."""
-        host = self._newest(self.seam.has_standby)
-        if host is None:
-            running = self._newest(lambda _each: True)
-            assert running is not None
-            name = running.spec.release.name
-            example = "" if name == "v1" else ", such as v1"
-            why = f"{name} has no standby; name a release to go back to{example}"
-            raise RequestRefused(f"{why}; {name} is still running")
-        self._request = request
-        try:
-            self.seam.roll_back(host, f"asked for by {author}")
-        finally:
-            self._request = ""
-
-    def keep(self, request: str, author: str) -> None:
-        """Ends the probation of the newest release, for good; a canary is put on every key first, and goes the way of
-        a deploy. Raises RequestRefused when nothing is on probation and what runs has been kept."""
-        host = self._newest(self.seam.has_standby) or self._newest(lambda each: not self._is_kept(each))
-        if host is None:
-            running = self.seam.running()
-            why = f"nothing is on probation, and {running} has been kept already"
-            raise RequestRefused(f"{why}; {running} is still running")
-        if not self._is_canary(host):
-            self._keep(host, request, author)
-            return
-        name = host.spec.release.name
-        self.take(Take(request=request, what="release", where=name, author=author, is_forced=True))
-
-    def _is_kept(self, host: Host) -> bool:
-        """Whether it has been kept since the start; a rollback can put back a release that has not."""
-        return host.spec.release.number in self._kept
-
-    def _is_canary(self, host: Host) -> bool:
-        """Whether it answers some keys, and another release is what the strategy stands for."""
-        spec = host.spec
-        live = [each.spec for each in self.seam.strategies.values()]
-        return all((each.release.number, each.revision) != (spec.release.number, spec.revision) for each in live)
-
-    def trip(self, release: str, text: str) -> None:
-        """A tripwire of the program itself: takes the release back if it is still on probation."""
-        host = self._newest(lambda each: each.spec.release.name == release and self.seam.has_standby(each))
-        if host is not None:
-            self.seam.roll_back(host, text)
-
-    def _newest(self, is_meant: Callable[[Host], bool]) -> Host | None:
-        live = [*self.seam.strategies.values(), *(route.live for route in self.seam.routes.values())]
-        found = [host for host in live if is_meant(host)]
-        return max(found, key=lambda host: (host.spec.release.number, host.spec.revision), default=None)
-
     # What the workshop says
-
-    _request = ""
 
     def _heard(self, news: News, hosts: list[Host]) -> None:
         match news:
@@ -188,7 +130,7 @@ class Deployer:
         now = going.states_now(self.seam)
         tape = self.seam.tape.parts() if self.seam.tape is not None else []
         sizes, keys = tuple(size for _, size in tape), self.seam.keys_on_tape(taken.strategies)
-        order = Stage(taken.request, now, sizes, self.seam.tape_ns, keys, self.seam.kept_inputs())
+        order = Stage(taken.request, now, sizes, self.seam.tape_ns, keys, self.seam.inputs.numbers())
         self._link.order(order, tape)
 
     def _what_runs(self) -> dict[str, tuple[int, int]]:
@@ -215,7 +157,7 @@ class Deployer:
     def _end(self, request: str) -> None:
         if self._going is not None and self._going.taken.request == request:
             self._going = None
-            self.seam.forget_inputs()
+            self.seam.inputs.forget()
 
     # Catching up, and the commit
 
@@ -261,10 +203,10 @@ class Deployer:
     def _advance(self, going: Candidate) -> None:
         """Gives the candidate the next input that it has not seen; commits when there is none and no call waits."""
         while self._going is going and not going.is_folding:
-            if self.seam.has_lost_inputs:
+            if self.seam.inputs.has_lost:
                 self._give_up(going, f"more than {BEHIND_MAX} inputs came while it was prepared")
                 return
-            taken = self.seam.next_input(going.is_wanted(self.seam))
+            taken = self.seam.inputs.next(going.is_wanted(self.seam))
             if taken is not None:
                 self._fold(going, taken)
             elif self.seam.is_between_calls(going.is_wanted(self.seam)):
@@ -274,7 +216,7 @@ class Deployer:
                     self._commit(going)
             else:
                 if going.folded > HOLD_BACK_AFTER:
-                    self.seam.hold_back()
+                    self.seam.inputs.hold_back()
                 return  # the answer that is awaited comes back here
 
     def _fold(self, going: Candidate, taken: Input) -> None:
@@ -313,7 +255,7 @@ class Deployer:
             else:
                 self.seam.commit(host, going.states, strategy=name, keys=mine)
         self._end(taken.request)
-        moves = self._superseded(replaced)
+        moves = self.probation.superseded(replaced)
         if taken.what != "params":
             moves.append(Moved(taken.release.number, "live", going.report.sentence()))
         self._tell_live(moves)
@@ -335,18 +277,6 @@ class Deployer:
 
     def _replaced(self, going: Candidate) -> list[Release]:
         return [self.seam.strategies[name].spec.release for name in going.hosts if name in self.seam.strategies]
-
-    def _superseded(self, replaced: list[Release]) -> list[Moved]:
-        """A release that was replaced before it was kept has not proved itself. One that still answers, for another
-        strategy or with other parameters, may."""
-        running = {number for number, _ in self._what_runs().values()}
-        gone = [release.number for release in replaced if release.number not in running]
-        return [
-            Moved(number, "rolled back", self._failed_at[number])
-            if number in self._failed_at
-            else Moved(number, "superseded", "replaced before it was kept")
-            for number in gone
-        ]
 
     def _begin_shadow(self, going: Candidate) -> None:
         """From now on the candidate is asked what the live release is asked; a shadow before it makes room."""
@@ -375,60 +305,9 @@ class Deployer:
         going.shadow_ns = 0
         self._again(going)
 
-    # Probation
-
-    def _clean(self, host: Host) -> None:
-        if self._is_canary(host):
-            name = host.spec.release.name
-            self._on_event(Notice(f"{name} has passed its probation as a canary; `keep` puts it everywhere"))
-        elif self.seam.has_standby(host) or not self._is_kept(host):
-            self._keep(host, "", "probation")
-
-    def _standby_lost(self, live: Host, standby: Host, why: str) -> None:
-        lost, name = standby.spec.release.name, live.spec.release.name
-        self._on_event(Notice(f"{lost} stands by no more: {why}; {name} goes on without a standby"))
-
-    def _failed(self, host: Host, key: str, fault: Fault) -> None:
-        """A release that nothing stands by for, and that has not been kept, gives way to the one that was kept last; a
-        canary to what answers the other keys."""
-        release = host.spec.release
-        if release.number in self._failed_at or self._is_kept(host) or self.seam.has_standby(host):
-            return
-        if self._is_canary(host):
-            for left in self.seam.recall(host, key, fault):
-                self._on_event(Notice(f"the State of {release.name} is another one: {left} begins anew"))
-            return
-        self._failed_at[release.number] = f"{key}: {fault.line}"
-        what = f"{release.name} failed before it was kept, and nothing stands by for it"
-        self._on_event(Notice(f"{what}: {key}: {fault.line}; the release that was kept last is put back"))
-        self.take(Take(request=f"instead-of-{release.name}", what="kept", author="probation", is_forced=True))
-
-    def _keep(self, host: Host, request: str, by: str) -> None:
-        release, revision = host.spec.release, host.spec.revision
-        self._kept.add(release.number)
-        self.seam.keep(host)
-        self._link.order(Moved(release.number, "kept", f"by {by}"))
-        self._on_event(Kept(request, release, revision, by))
-
-    def _rolled_back(self, event: RolledBack) -> None:
-        where = f"{event.key}: " if event.key else ""
-        moves = []
-        if event.release.number != event.back_to.number:
-            why = f"{event.release.name} was rolled back"
-            moves.append(Moved(event.release.number, "rolled back", f"{where}{event.line}"))
-            moves.append(Moved(event.back_to.number, "live", why, unless_kept=True))
+    def _went_back(self, moves: list[Moved], event: WentBack) -> None:
         self._tell_live(moves)
-        self._on_event(
-            WentBack(
-                self._request,
-                event.release,
-                event.revision,
-                event.back_to,
-                event.back_to_revision,
-                f"{where}{event.line}",
-                event.text,
-            )
-        )
+        self._on_event(event)
         self._make_stale()
 
     def _make_stale(self) -> None:

@@ -21,10 +21,11 @@ from tesseract.deployer import Deployer
 from tesseract.errors import ReleaseRefused, RequestRefused
 from tesseract.links import InProcessLink, WorkshopLink
 from tesseract.orders import Take, Waiting, Workplace
+from tesseract.outcomes import Deliver, Outcome
 from tesseract.priority import be_prompt
 from tesseract.process_link import ProcessLink
 from tesseract.round_trips import RoundTrips, RoundTripTimes
-from tesseract.seam import Deliver, Outcome, Seam
+from tesseract.seam import Seam
 from tesseract.store import ReleaseStore
 from tesseract.tape import Tape
 from tesseract.wall import wall_ns
@@ -142,7 +143,7 @@ class Runtime(Generic[Value]):
         else:
             be_prompt()
             self._link = ProcessLink(self.place, path=self._path, on_note=self._on_note)
-            self.seam.later = asyncio.get_running_loop().call_soon
+            self.seam.standbys.later = asyncio.get_running_loop().call_soon
         self._deployer = Deployer(self.seam, self._link, self._happened)
 
     def _first_takes(self, overrides: dict[str, object], revision: int) -> list[Take]:
@@ -199,9 +200,9 @@ class Runtime(Generic[Value]):
         deployer = self._running()
         match request.action:
             case "rollback" if not request.where:
-                deployer.roll_back(request.id, request.author)
+                deployer.probation.roll_back(request.id, request.author)
             case "keep":
-                deployer.keep(request.id, request.author)
+                deployer.probation.keep(request.id, request.author)
             case "deploy" | "rollback" | "params":
                 self._require_encodable(request)
                 deployer.take(
@@ -255,7 +256,7 @@ class Runtime(Generic[Value]):
 
     def trip(self, release: str, text: str) -> None:
         """A tripwire of the program: takes `release` back if it is on probation."""
-        self._running().trip(release, text)
+        self._running().probation.trip(release, text)
 
     @property
     def deployer(self) -> Deployer:

@@ -11,58 +11,26 @@ standby follows behind: it is asked once nobody waits for a live release, and no
 what was replaced may be what hangs. One that falls too far behind, or does not answer, stands by no more.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic
 
 import msgspec
 
 from tesseract.calls import Answer, Fault
 from tesseract.contract import Contract
 from tesseract.host import Host
-from tesseract.release import Release
+from tesseract.kept_inputs import KeptInputs
+from tesseract.outcomes import Deliver, Outcome, RolledBack, Value, outcome_of, rolled_back
 from tesseract.routes import Asked, Input, Route
 from tesseract.shadow import Shadow, ShadowInput
+from tesseract.standbys import Standbys
 from tesseract.tape import Tape
 
-Value = TypeVar("Value", bound=msgspec.Struct)
 WAITING_MAX = 64
 """Calls of one key that may wait for the one before; a fold that falls so far behind will not catch up."""
-STANDBY_BEHIND_MAX = 64
-"""Calls of one key that a standby may have still to answer."""
-STANDBY_FAILS_MAX = 3
-"""Calls in a row that a standby may overrun or be lost in."""
 PATIENCE = 4
 """A probation waits for keys that are not called until the others have answered so many times as often."""
-BEHIND_MAX = 20_000
-"""Inputs that are kept while a candidate is staged."""
-
-
-class Outcome(msgspec.Struct, Generic[Value], frozen=True):
-    """One call's outcome: who answered (release, parameter revision), and a value or a fault. `took_ns` is the time
-    inside the live function."""
-
-    release: str
-    revision: int
-    value: Value | None
-    fault: Fault | None
-    took_ns: int
-
-
-class RolledBack(msgspec.Struct, frozen=True):
-    """A release failed on probation. `key` is where, `text` what it said, and `line` the same in one line; the standby
-    answers from this request on."""
-
-    release: Release
-    revision: int
-    back_to: Release
-    back_to_revision: int
-    key: str
-    text: str
-    line: str
-
-
-Deliver = Callable[[Outcome[Value]], None]
 
 
 class Seam(Generic[Value]):
@@ -85,14 +53,14 @@ class Seam(Generic[Value]):
         self.rounds = rounds
         self.strategy_of = strategy_of
         self.routes: dict[str, Route] = {}
+        self.standbys = Standbys(self._standby_said, self._give_up_standby)
+        self.inputs = KeptInputs()
         self.strategies: dict[str, Host] = {} if host is None else {"": host}
         self.on_rolled_back: Callable[[RolledBack], None] = lambda _event: None
         self.on_standby_lost: Callable[[Host, Host, str], None] = lambda _live, _standby, _why: None
         self.on_fault: Callable[[Host, str, Fault], None] = lambda _live, _key, _fault: None
         self.on_clean: Callable[[Host], None] = lambda _host: None
         self.on_settled: Callable[[], None] = lambda: None
-        self.later: Callable[[Callable[[], None]], object] | None = None
-        """Has something called in the loop's next turn, where there is one."""
         self.tape_ns = 0
         self.shadow: Shadow | None = None
         self.shadow_sees: Callable[[str, object, bytes], tuple[object, bytes]] = lambda _key, given, encoded: (
@@ -100,22 +68,12 @@ class Seam(Generic[Value]):
             encoded,
         )
         self._before: dict[str, Host] = {}
-        self._awaited = 0
-        """Calls that a live release has to answer."""
         self._clean: set[int] = set()
         """The hosts, by id, whose probation has been told to be over."""
-        self._silent: Counter[int] = Counter()
-        """How often in a row each standby, by its id, has not answered."""
         self._taped: dict[str, frozenset[str]] = {}
         """The keys on the tape by strategy; keys come there and never go."""
-        self._unasked: dict[str, Route] = {}
-        """By key, where a standby's turn is put off."""
         self._encoder = msgspec.msgpack.Encoder()
         self._number = 0
-        self.has_lost_inputs = False
-        """Whether more came than is kept for the candidate, which can then not go live."""
-        self._since: list[Input] | None = None
-        self._held: list[Callable[[], None]] | None = None
         self._open = self._needed()
 
     def submit(
@@ -123,8 +81,8 @@ class Seam(Generic[Value]):
     ) -> None:
         """Asks the release that is bound to `key`. `deliver` gets the outcome exactly once, at once or later; nothing
         that live code does raises. `encoded` is `given` in msgpack, where the caller has it already."""
-        if self._held is not None:
-            self._held.append(lambda: self.submit(key, given, deliver, at_ns=at_ns, encoded=encoded))
+        if self.inputs.held is not None:
+            self.inputs.held.append(lambda: self.submit(key, given, deliver, at_ns=at_ns, encoded=encoded))
             return
         taken = self._take(key, given, at_ns, self._encoder.encode(given) if encoded is None else encoded)
         route = self.route(key)
@@ -136,7 +94,7 @@ class Seam(Generic[Value]):
             route.waiting.append((taken, at_ns, deliver))
         else:
             fault = Fault("overran", f"{WAITING_MAX} calls of {key} wait already")
-            deliver(_outcome(route.live, None, fault, 0))
+            deliver(outcome_of(route.live, None, fault, 0))
         self._tell_shadow(taken, at_ns)
 
     def call(self, key: str, given: object, *, at_ns: int = 0) -> Outcome[Value]:
@@ -181,10 +139,8 @@ class Seam(Generic[Value]):
         self.tape_ns = at_ns
         number = self._number if self.tape is None else self.tape.add(key, at_ns, encoded)
         taken = Input(number, key, given, encoded)
-        if self._since is not None and len(self._since) < BEHIND_MAX:
-            self._since.append(taken)
-        else:
-            self.has_lost_inputs = self._since is not None
+        if self.inputs.since is not None:
+            self.inputs.add(taken)
         return taken
 
     def _tell_shadow(self, taken: Input, at_ns: int) -> None:
@@ -198,46 +154,10 @@ class Seam(Generic[Value]):
     def _ask(self, route: Route, taken: Input, at_ns: int, deliver: Deliver[Value]) -> None:
         asked = Asked(taken, at_ns, deliver, route.live, route.standby)
         route.asked = asked
-        self._awaited += 1
+        self.standbys.awaited += 1
         if route.standby is not None:
-            self._put_behind(route, asked)
+            self.standbys.put_behind(route, asked)
         route.live.submit(taken.given, taken.encoded, route.state, lambda answer: self._live_said(route, asked, answer))
-
-    def _put_behind(self, route: Route, asked: Asked) -> None:
-        """A standby is asked what the live release has answered; once the key's next call has come, that is not put off
-        any longer."""
-        if len(route.backlog) >= STANDBY_BEHIND_MAX:
-            self._give_up_standby(route, f"it has fallen {STANDBY_BEHIND_MAX} calls behind")
-            asked.standby = None
-            return
-        self._ask_standby(route)
-        route.backlog.append(asked)
-        self._unasked[asked.input.key] = route
-
-    def _ask_standby(self, route: Route) -> None:
-        """The oldest call that it has still to answer, unless it is at it, or the live release is."""
-        asked = route.backlog[0] if route.backlog else None
-        if asked is None or asked.is_standby_asked or (asked is route.asked and not asked.is_overruled):
-            return
-        assert asked.standby is not None, "what is behind is a standby"
-        asked.is_standby_asked = True
-        taken, state = asked.input, route.state if route.is_behind else route.standby_state
-        asked.standby.submit(taken.given, taken.encoded, state, lambda answer: self._standby_said(route, asked, answer))
-
-    def _ask_standbys(self) -> None:
-        """Once nobody waits for a live release: a standby must not take the processor from it; and with a loop one at a
-        turn, for what else the loop has to do."""
-        while self._unasked and not self._awaited:
-            self._ask_standby(self._unasked.pop(next(iter(self._unasked))))
-            if self.later is not None and self._unasked:
-                self.later(self._ask_standbys)
-                return
-
-    def _give_up_standby(self, route: Route, why: str) -> None:
-        host, standby = route.live, route.standby
-        assert standby is not None, "it was one until now"
-        self.keep(host)
-        self.on_standby_lost(host, standby, why)
 
     def _live_said(self, route: Route, asked: Asked, answer: Answer) -> None:
         if asked.is_overruled or route.asked is not asked:
@@ -252,7 +172,7 @@ class Seam(Generic[Value]):
             self._roll_back(asked.live, asked.input.key, answer.fault.text, answer.fault.line)
         else:
             self._settle(route, asked, answer)
-        self._ask_standbys()
+        self.standbys.ask_all()
 
     def _standby_said(self, route: Route, asked: Asked, answer: Answer) -> None:
         if not route.backlog or route.backlog[0] is not asked:
@@ -267,33 +187,28 @@ class Seam(Generic[Value]):
             self.on_settled()
         else:
             route.standby_state = answer.state or route.standby_state
-            self._count_failure(route, answer.fault)
-        self._ask_standby(route)
+            self.standbys.count_failure(route, answer.fault)
+        self.standbys.ask(route)
         self._next(route)
 
-    def _count_failure(self, route: Route, fault: Fault | None) -> None:
-        """An exception of a standby is its answer; one that hangs or dies has none, and would have none when it is put
-        back."""
-        standby = id(route.standby)
-        if fault is None or fault.kind not in ("overran", "lost"):
-            del self._silent[standby]
-            return
-        self._silent[standby] += 1
-        if self._silent[standby] >= STANDBY_FAILS_MAX:
-            self._give_up_standby(route, f"it did not answer {STANDBY_FAILS_MAX} times in a row: {fault.line}")
+    def _give_up_standby(self, route: Route, why: str) -> None:
+        host, standby = route.live, route.standby
+        assert standby is not None, "it was one until now"
+        self.keep(host)
+        self.on_standby_lost(host, standby, why)
 
     def _settle(self, route: Route, asked: Asked, answer: Answer) -> None:
         """The outcome is decided: the state moves, the tape learns of it, the caller is told, the next call begins."""
         if route.asked is not asked:
             return
         route.asked = None
-        self._awaited -= not asked.is_overruled
+        self.standbys.awaited -= not asked.is_overruled
         host = route.live
         if answer.value is not None and answer.state is not None:
             route.state = answer.state
             if self.tape is not None:
                 self.tape.decided(asked.input.number, asked.at_ns, self.contract.decision_of(answer.value))
-        asked.deliver(_outcome(host, answer.value, answer.fault, answer.took_ns))
+        asked.deliver(outcome_of(host, answer.value, answer.fault, answer.took_ns))
         self.on_settled()
         self._next(route)
         if answer.fault is not None:
@@ -315,20 +230,9 @@ class Seam(Generic[Value]):
 
     def keep_inputs(self) -> dict[str, bytes]:
         """The states of this moment, by key; from now on the inputs that they do not know are kept for a candidate,
-        until `forget_inputs`."""
-        since: list[Input] = []
-        for route in self.routes.values():
-            if (route.asked is not None or route.backlog) and not route.is_free:
-                behind = [asked.input for asked in route.backlog] if route.is_behind else []
-                since += behind or ([] if route.asked is None else [route.asked.input])
-                since += [taken for taken, _, _ in route.waiting]
-        since.sort(key=lambda taken: taken.number)
-        self._since, self.has_lost_inputs = since, False
+        until they are forgotten."""
+        self.inputs.begin(self.routes.values())
         return {key: route.state for key, route in self.routes.items()}
-
-    def kept_inputs(self) -> frozenset[int]:
-        """The numbers of the inputs that are kept now."""
-        return frozenset(taken.number for taken in self._since or ())
 
     def keys_on_tape(self, strategies: Iterable[str]) -> dict[str, frozenset[str]]:
         """The keys of each of these strategies that have been on the tape."""
@@ -340,26 +244,6 @@ class Seam(Generic[Value]):
             self._taped = {name: frozenset(found) for name, found in taped.items()}
         return {name: self._taped.get(name, frozenset()) for name in strategies}
 
-    def next_input(self, is_wanted: Callable[[str], bool]) -> Input | None:
-        """The oldest kept input of a key that is wanted; the others before it are dropped."""
-        while self._since:
-            taken = self._since.pop(0)
-            if is_wanted(taken.key):
-                return taken
-        return None
-
-    def forget_inputs(self) -> None:
-        """Of no candidate; calls that were held back begin now."""
-        self._since = None
-        held, self._held = self._held or [], None
-        for submit in held:
-            submit()
-
-    def hold_back(self) -> None:
-        """From now on no call begins, until `forget_inputs`; those that wait already are still answered."""
-        if self._held is None:
-            self._held = []
-
     def is_between_calls(self, is_wanted: Callable[[str], bool]) -> bool:
         """Whether no call of the wanted keys waits for its answer."""
         return not any(route.is_called and is_wanted(key) for key, route in self.routes.items())
@@ -369,7 +253,7 @@ class Seam(Generic[Value]):
         becomes its standby. A key that a host of this release answers already, as a canary, and that has no entry in
         `states` stays as it is. Nothing here can fail."""
         self._open[id(host)] = host
-        self._silent.clear()
+        self.standbys.forget_failures()
         self._clean.clear()
         chosen = list(keys)
         if not chosen:
@@ -435,18 +319,18 @@ class Seam(Generic[Value]):
                 route.state, route.standby, route.standby_state = route.standby_state, None, b""
                 route.rounds = 0
                 if route.asked is not None and route.asked.standby is not None:
-                    self._awaited -= not route.asked.is_overruled
+                    self.standbys.awaited -= not route.asked.is_overruled
                     route.asked.is_overruled = True
                 behind.append(route)
         for strategy, live in list(self.strategies.items()):
             if _same(live, failed) and strategy in self._before:
                 back_to = self.strategies[strategy] = self._before.pop(strategy)
         assert back_to is not None
-        self.on_rolled_back(_rolled_back(failed, back_to, key, text, line))
+        self.on_rolled_back(rolled_back(failed, back_to, key, text, line))
         self._sweep()
         for route in behind:
-            self._ask_standby(route)
-        self._ask_standbys()
+            self.standbys.ask(route)
+        self.standbys.ask_all()
 
     def hosts(self) -> list[Host]:
         """Every host that a route or a strategy still needs, each once."""
@@ -488,14 +372,3 @@ def _hand_over(route: Route, standby: Host) -> None:
     route.backlog = deque(msgspec.structs.replace(each, standby=standby, is_standby_asked=False) for each in waiting)
     if route.asked is not None:
         route.asked = route.backlog[-1]
-
-
-def _outcome(host: Host, value: msgspec.Struct | None, fault: Fault | None, took_ns: int) -> Outcome[Value]:
-    spec = host.spec
-    return Outcome(spec.release.name, spec.revision, value, fault, took_ns)  # type: ignore[arg-type]  # the contract's
-
-
-def _rolled_back(failed: Host, back_to: Host, key: str, text: str, line: str) -> RolledBack:
-    return RolledBack(
-        failed.spec.release, failed.spec.revision, back_to.spec.release, back_to.spec.revision, key, text, line
-    )

@@ -219,7 +219,7 @@ def test_a_refusal_at_the_commit_has_its_sentence(tmp_path: Path) -> None:
         program.value()
         program.write(looking("return 12 // (number - 13)"))
         program.runtime.request(Request(id="late", action="deploy", author="ana"))
-        while program.runtime.seam._since is None:
+        while program.runtime.seam.inputs.since is None:
             program.pause(0.001)
         assert program.value(number=13) == "good", "the candidate has not seen it"
         verdict = Verdict(program.wait_for(lambda event: isinstance(event, NotDone)))

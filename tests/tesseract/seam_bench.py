@@ -5,7 +5,7 @@ from told_hosts import COUNTED, State, ToldHost, taken
 
 from tesseract import Outcome, Seam
 from tesseract.host import Host
-from tesseract.seam import RolledBack
+from tesseract.outcomes import RolledBack
 
 ROUNDS = 3
 

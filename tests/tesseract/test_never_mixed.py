@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from release_trees import Told
 from told_hosts import COUNTED, FIRST, ToldHost, a_spec, taken
 
-from tesseract import Event, Fault, NotDone, Outcome, Report, RequestRefused, Seam, WentLive, deployer, seam
+from tesseract import Event, Fault, NotDone, Outcome, Report, RequestRefused, Seam, WentLive, deployer, kept_inputs
 from tesseract.deployer import Deployer
 from tesseract.host import Deliver, Host
 from tesseract.links import WorkshopLink
@@ -195,10 +195,10 @@ class World:
         self.link.on_news(Staged(order.request, (ready,), Report()), [host])
 
     def roll_back(self, pick: int) -> None:
-        self._operate(self.deployer.roll_back)
+        self._operate(self.deployer.probation.roll_back)
 
     def keep(self, pick: int) -> None:
-        self._operate(self.deployer.keep)
+        self._operate(self.deployer.probation.keep)
 
     # What must be true
 
@@ -284,7 +284,7 @@ def test_every_outcome_is_by_one_release_every_state_one_fold_and_no_input_lost_
 
 
 def test_a_candidate_that_cannot_be_given_every_input_does_not_go_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (seam, deployer):
+    for module in (kept_inputs, deployer):
         monkeypatch.setattr(module, "BEHIND_MAX", 3)
     world = World()
     world.deploy(1)
@@ -300,7 +300,7 @@ def test_a_candidate_that_cannot_be_given_every_input_does_not_go_live(monkeypat
 
 
 def test_a_candidate_that_is_given_as_many_inputs_as_are_kept_goes_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (seam, deployer):
+    for module in (kept_inputs, deployer):
         monkeypatch.setattr(module, "BEHIND_MAX", 3)
     world = World()
     world.deploy(1)

@@ -5,7 +5,8 @@ from seam_bench import ROUNDS, Bench, on_probation
 from told_hosts import FIRST, PromptHost, ToldHost, taken
 
 from tesseract.calls import FaultKind
-from tesseract.seam import PATIENCE, STANDBY_BEHIND_MAX, STANDBY_FAILS_MAX
+from tesseract.seam import PATIENCE
+from tesseract.standbys import STANDBY_BEHIND_MAX, STANDBY_FAILS_MAX
 
 # Commit
 
@@ -302,7 +303,7 @@ def test_the_inputs_since_the_states_were_handed_over_are_kept_for_a_candidate_i
     bench.ask(4)
 
     assert taken(states["k"]) == [("v1", 1)]
-    inputs = [bench.seam.next_input(lambda _key: True) for _ in range(4)]
+    inputs = [bench.seam.inputs.next(lambda _key: True) for _ in range(4)]
     assert [each and each.given for each in inputs] == [2, 3, 4, None]
 
 
@@ -314,7 +315,7 @@ def test_an_input_that_a_release_has_still_to_answer_after_it_was_put_back_is_ke
     states = bench.seam.keep_inputs()
 
     assert taken(states["k"]) == [("v1", 1)]
-    inputs = [bench.seam.next_input(lambda _key: True) for _ in range(2)]
+    inputs = [bench.seam.inputs.next(lambda _key: True) for _ in range(2)]
     assert [each and each.given for each in inputs] == [2, None]
 
 
@@ -324,7 +325,7 @@ def test_a_candidate_for_some_keys_is_given_only_their_inputs() -> None:
     for number, key in enumerate("aba"):
         bench.ask(number, key)
 
-    inputs = [bench.seam.next_input(lambda key: key == "a") for _ in range(3)]
+    inputs = [bench.seam.inputs.next(lambda key: key == "a") for _ in range(3)]
 
     assert [each and each.given for each in inputs] == [0, 2, None]
 
@@ -334,9 +335,9 @@ def test_nothing_is_kept_for_a_candidate_that_was_given_up() -> None:
     bench.seam.keep_inputs()
     bench.ask(1)
 
-    bench.seam.forget_inputs()
+    bench.seam.inputs.forget()
 
-    assert bench.seam.next_input(lambda _key: True) is None
+    assert bench.seam.inputs.next(lambda _key: True) is None
 
 
 def test_it_is_between_calls_only_when_none_of_the_wanted_keys_waits() -> None:
