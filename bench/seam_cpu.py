@@ -1,9 +1,11 @@
 """What a deploy costs the program's loop: CPU time of its thread, from the save to the closing of the old host.
 
-The loop is otherwise idle, so what its thread uses belongs to the deploy: the stager's news, the states and the tape
-handed over, the commit, the events, the hosts that are opened and closed. The same waiting without a deploy is the
-baseline; its median is taken off, and what is left has to keep the bars. The file is written before the thread's clock
-is read, and the watch waits 20 ms before it says a word.
+Twice. First as the steps of a loop that goes on meanwhile, as an engine's does: it has a timer of 1 ms, and the time
+inside every callback but the benchmark's own is added up. That has to keep the bars. Then as all that the thread of an
+idle loop takes: everything that it uses belongs to the deploy, also being woken, which costs as much as the steps do on
+a core that sleeps, and whatever the kernel does meanwhile. The same waiting without a deploy is the baseline; its
+median is taken off. The file is written before the thread's clock is read, and the watch waits 20 ms before it says a
+word.
 
 What the link's thread takes beside it is told too: it is no step of the loop, but it is the same interpreter's. Which
 callbacks the time goes to is measured in a pass of its own, because asking costs time as well.
@@ -22,6 +24,7 @@ from statistics import median
 from typing import Any
 
 from measuring import Document, spread
+from seam_lateness import TICK_S
 from seam_program import Program, a_program
 from tesseract.candidate import Candidate
 from tesseract.deployer import Deployer
@@ -47,6 +50,13 @@ WRAPPED: tuple[tuple[type, str], ...] = (
     (ProcessHost, "close"),
 )
 LINK = "stager link"
+OWN = {
+    "loop: Task.task_wakeup",
+    "loop: TaskStepMethWrapper",
+    "loop: _set_result_unless_cancelled",
+    "loop: _ticking.<locals>.tick",
+}
+"""Callbacks of this benchmark: it sleeps, it waits, it ticks."""
 Times = dict[str, list[float]]
 """Milliseconds by name."""
 
@@ -68,19 +78,53 @@ async def _of_size(lines: int, counts: tuple[int, int, int]) -> Document:
             with _of_thread(LINK) as beside:
                 spent = [await _deploy(program) for _ in range(count)]
             waited = [await nothing() for _ in range(waits)]
-            with _profiler() as times:
+            with _ticking(), _profiler() as times:
+                stepped = [await _steps(program, times) for _ in range(count)]
+            with _profiler(*WRAPPED) as times:
                 for _ in range(profiled):
                     await _deploy(program)
     waiting = median(waited)
     told = spread(took - waiting for took in spent)
+    steps = spread(stepped)
     return {
+        "steps_ms": steps,
         "loop_ms": told,
         "whole_ms": spread(spent),
         "waiting_ms": spread(waited),
         "beside_ms": round(beside[0] / count, 3),
-        "met": told["p99"] <= BAR_P99_MS and told["max"] <= BAR_MAX_MS,
+        "met": _keeps_bars(steps),
+        "met_by_an_idle_loop": _keeps_bars(told),
         "callbacks_ms_per_deploy": costliest(times, profiled),
     }
+
+
+def _keeps_bars(told: Document) -> bool:
+    return bool(told["p99"] <= BAR_P99_MS and told["max"] <= BAR_MAX_MS)
+
+
+async def _steps(program: Program, times: Times) -> float:
+    """One edit brought live while the loop ticks: milliseconds inside the callbacks that are not this benchmark's."""
+    times.clear()
+    await _deploy(program)
+    return sum(sum(took) for name, took in times.items() if name not in OWN)
+
+
+@contextmanager
+def _ticking() -> Iterator[None]:
+    """A timer of 1 ms on the loop."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def tick() -> None:
+        nonlocal timer
+        timer = loop.call_later(TICK_S, tick)
+
+    tick()
+    try:
+        yield
+    finally:
+        assert timer is not None
+        timer.cancel()
 
 
 async def _deploy(program: Program) -> float:
@@ -130,10 +174,10 @@ def _of_thread(name: str) -> Iterator[list[float]]:
 
 
 @contextmanager
-def _profiler() -> Iterator[Times]:
-    """Times every callback of the loop, and some functions below them, while the block runs; on its thread alone."""
+def _profiler(*below: tuple[type, str]) -> Iterator[Times]:
+    """Times every callback of the loop, and these functions below them, while the block runs; on its thread alone."""
     times: Times = defaultdict(list)
-    plain = [(owner, name, getattr(owner, name)) for owner, name in ((Handle, "_run"), *WRAPPED)]
+    plain = [(owner, name, getattr(owner, name)) for owner, name in ((Handle, "_run"), *below)]
     for owner, name, function in plain:
         setattr(owner, name, _timed(function, _callback_name if owner is Handle else _call_name, times))
     try:

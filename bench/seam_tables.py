@@ -45,16 +45,21 @@ def _verdict(figure: Figure) -> str:
 
 
 def loop(figure: Figure) -> list[str]:
-    sizes = figure["lines"].items()
-    rows = [
-        [lines, *_counted(size["loop_ms"]), size["waiting_ms"]["p50"], size.get("beside_ms", "")]
-        for lines, size in sizes
-    ]
-    heads = ("lines", "deploys", "p50 ms", "p99 ms", "max ms", "taken off, ms", "the link's thread, ms", "bars")
-    judged = [[*row, _verdict(size)] for row, (_, size) in zip(rows, sizes, strict=True)]
-    floor = ["floor", *_counted(figure["floor_ms"]), "", "", ""]
-    found = table(heads, [*judged, floor])
-    bars = f"Bars: {figure['bar_p99_ms']} ms at the 99th percentile, {figure['bar_max_ms']} ms at most."
+    rows: list[list[object]] = []
+    for lines, size in figure["lines"].items():
+        idle = {"met": size["met_by_an_idle_loop"]}
+        rows += [
+            [f"{lines} lines: the steps of a loop that ticks", *_counted(size["steps_ms"]), "", _verdict(size)],
+            [f"{lines} lines: an idle loop's thread", *_counted(size["loop_ms"]), size["beside_ms"], _verdict(idle)],
+        ]
+    rows.append(["floor: an idle loop's thread", *_counted(figure["floor_ms"]), "", ""])
+    heads = ("what", "deploys", "p50 ms", "p99 ms", "max ms", "the link's thread, ms", "bars")
+    found = table(heads, rows)
+    waited = ", ".join(str(size["waiting_ms"]["p50"]) for size in figure["lines"].values())
+    bars = (
+        f"Bars: {figure['bar_p99_ms']} ms at the 99th percentile, {figure['bar_max_ms']} ms at most. Taken off an idle "
+        f"loop's thread: {waited} ms."
+    )
     costs = next(iter(figure["lines"].values()))["callbacks_ms_per_deploy"].items()
     shown = [[f"`{name}`", each["calls"], each["total"], each["max"]] for name, each in list(costs)[:CALLBACKS_SHOWN]]
     return [*found, "", bars, "", *table(("where", "calls a deploy", "ms a deploy", "longest ms"), shown)]

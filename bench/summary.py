@@ -62,13 +62,16 @@ def _loop(seam: Figures) -> Iterator[Row]:
         return
     loop = seam["loop"]
     for lines, size in loop["lines"].items():
-        spent = size["loop_ms"]
-        told = f"{spent['p50']} ms p50, {spent['p99']} p99, {spent['max']} max of {spent['count']}"
         bar = f"{loop['bar_p99_ms']} ms p99, {loop['bar_max_ms']:g} ms max"
-        yield what.format(f"{int(lines):,}"), bar, told, _verdict(size["met"]), _seam("loop")
-    floor = loop["floor_ms"]
-    told = f"{floor['p50']} ms p50, {floor['p99']} p99, {floor['max']} max"
-    yield "the same for a loop that does only a deploy's system calls", "", told, "", _seam("loop")
+        yield what.format(f"{int(lines):,}"), bar, _spent(size["steps_ms"]), _verdict(size["met"]), _seam("loop")
+        idle = f"the same, and all that the thread of an idle loop takes, {int(lines):,} lines"
+        yield idle, bar, _spent(size["loop_ms"]), _verdict(size["met_by_an_idle_loop"]), _seam("loop")
+    floor = "the same for an idle loop that does only a deploy's system calls"
+    yield floor, "", _spent(loop["floor_ms"]), "", _seam("loop")
+
+
+def _spent(told: Figures) -> str:
+    return f"{told['p50']} ms p50, {told['p99']} p99, {told['max']} max of {told['count']}"
 
 
 def _lateness(seam: Figures) -> Iterator[Row]:
