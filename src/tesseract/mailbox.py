@@ -1,7 +1,8 @@
-"""Functions for a loop to call, from other threads: what `call_soon_threadsafe` is for, at half the cost to the loop.
+"""Functions for a loop to call, from other threads: what `call_soon_threadsafe` is for, for less of the loop's time.
 
 That one wakes a loop by a socket, which is read twice and the second time in vain, and gives each function a context.
-Here it is one counter of the kernel (eventfd(2)), read once for all that waits.
+Here it is one counter of the kernel (eventfd(2)), read once for all that waits: a sixth less of the loop's steps in a
+deploy, which are then within their bar (decision 0020).
 """
 
 import asyncio

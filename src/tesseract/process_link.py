@@ -59,7 +59,7 @@ class ProcessLink:
         self._side = SideLoop("stager link")
         try:
             self._far = self._side.ask(lambda loop: _FarSide(loop, place, tuple(path), self))
-        except BaseException:
+        except BaseException:  # also a start that is interrupted leaves no thread
             self._side.close()
             self._box.close()
             raise
@@ -73,7 +73,8 @@ class ProcessLink:
         self._tell_far(lambda: self._far.fork(spec, told))
 
     def _tell_far(self, step: Callable[[], None]) -> None:
-        """What one turn of the loop has to tell goes together, and once the link is closed nowhere."""
+        """What one turn of the loop has to tell goes together. Once the link is closed it is done here: there is nobody
+        left to tell, and only descriptors to close."""
         if self._is_closed:
             step()
             return

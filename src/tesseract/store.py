@@ -14,6 +14,7 @@ import bisect
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -174,7 +175,12 @@ class ReleaseStore:
 
     def newest_kept(self) -> Entry | None:
         """The kept release that was kept last: one that was put back and kept again is newer than its successors."""
-        kept = map(self.entry, self._index.kept)
+        return self.kept_last(map(self.entry, self._index.kept))
+
+    @staticmethod
+    def kept_last(entries: Iterable[Entry]) -> Entry | None:
+        """Of entries that somebody has read: what `newest_kept` is of a store."""
+        kept = (entry for entry in entries if entry.state == "kept")
         return max(kept, key=lambda entry: (entry.history[-1].at, entry.number), default=None)
 
     def prune(self, keep: int) -> list[int]:

@@ -271,14 +271,19 @@ def kill_host(program: Program) -> None:
     program.pause(0.5)
 
 
+def index_of_two(folder: Path, host: str) -> Path:
+    """The store's index after a program has ended that kept its second release."""
+    with a_program(folder, host=host, files=generation(1)) as program:
+        program.deploy(generation(2))
+        program.keep()
+    return folder / "data" / "releases" / "releases.jsonl"
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("host", HOSTS)
 def test_release_store_cut_index(tmp_path: Path, host: str) -> None:
     """The record beside the copy says what the torn line said."""
-    with a_program(tmp_path, host=host, files=generation(1)) as program:
-        program.deploy(generation(2))
-        program.keep()
-    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index = index_of_two(tmp_path, host)
     index.write_bytes(index.read_bytes()[:-40])
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         answers(program, "v2", 2)
@@ -290,10 +295,7 @@ def test_release_store_cut_index(tmp_path: Path, host: str) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("host", HOSTS)
 def test_release_store_corrupted_blob_and_index(tmp_path: Path, host: str) -> None:
-    with a_program(tmp_path, host=host, files=generation(1)) as program:
-        program.deploy(generation(2))
-        program.keep()
-    index = tmp_path / "data" / "releases" / "releases.jsonl"
+    index = index_of_two(tmp_path, host)
     index.write_bytes(index.read_bytes()[40:])
     with a_program(tmp_path, host=host, files=generation(1)) as program:
         answers(program, "v2", 2)

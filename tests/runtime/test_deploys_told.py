@@ -149,3 +149,11 @@ def later(view: View, state: State, params: Params) -> Evaluation:
         raise ValueError("too late")
     return evaluate(view, state, params)
 """
+
+
+def test_on_probation_a_release_is_not_said_to_stand_by_for_itself(operated: Operated) -> None:
+    operated.deploy_an_edit()
+    assert deploy_pieces(draw(operated.bot)._seen.status)[0].endswith(", v1 stands by")
+    assert operated.ask("r2", "keep")["state"] == "done"
+    operated.desire(revision=2, params={"aggression": 0.5})
+    assert deploy_pieces(draw(operated.bot)._seen.status)[0].endswith(", its old parameters stand by")

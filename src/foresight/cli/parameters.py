@@ -9,11 +9,11 @@ from foresight.bot_folder import BotFolder
 from foresight.cli.reading import is_running
 from foresight.cli.releasing import modules_of
 from foresight.cli.shapes import Leaf, leaves_of, schema_at
-from foresight.cli.stored import entries_of, entry_named, imported, newest, newest_kept, release_in, release_of
+from foresight.cli.stored import entries_of, entry_named, imported, newest, release_in, release_of
 from foresight.config import load_config
 from foresight.runtime.desired import Desired
 from foresight.runtime.operator import ParamsDocument
-from tesseract import Release, RequestRefused, tuned
+from tesseract import Release, ReleaseStore, RequestRefused, tuned
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def what_runs(folder: BotFolder) -> list[Runs] | None:
 
 def what_starts(folder: BotFolder, desired: Desired) -> list[Runs]:
     """Every strategy with what the next start brings: the newest kept release, or else the live folder."""
-    kept = newest_kept(entries_of(folder))
+    kept = ReleaseStore.kept_last(entries_of(folder))
     release = release_in(folder.strategy) if kept is None else release_of(folder, kept)[0]
     return [
         Runs(

@@ -61,12 +61,6 @@ def entry_named(entries: list[Entry], name: str) -> Entry:
     return found
 
 
-def newest_kept(entries: list[Entry]) -> Entry | None:
-    """The release that the next start brings back."""
-    kept = [entry for entry in entries if entry.state == "kept"]
-    return max(kept, key=lambda entry: (entry.history[-1].at, entry.number), default=None)
-
-
 def release_of(folder: BotFolder, entry: Entry) -> tuple[Release, dict[str, bytes]]:
     """A stored release and its files. Raises RequestRefused when its copy is pruned or damaged."""
     path = (folder.releases / entry.digest[:16] / entry.package).absolute()

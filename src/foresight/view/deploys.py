@@ -13,7 +13,8 @@ def deploy_pieces(status: StatusDocument) -> list[str]:
 def _running(status: StatusDocument) -> str:
     deploy = status.deploy
     if deploy.standby is not None and deploy.canary is None:
-        return f"{deploy.live} on probation {_rounds(status)}, {deploy.standby} stands by"
+        before = "its old parameters stand" if deploy.standby == deploy.live else f"{deploy.standby} stands"
+        return f"{deploy.live} on probation {_rounds(status)}, {before} by"
     waiting = f", {deploy.waiting} commits wait" if deploy.waiting else ""
     return f"{deploy.live} is live, following {deploy.follow}{waiting}"
 
