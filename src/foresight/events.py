@@ -1,5 +1,6 @@
 """All that can arrive at the engine. Each event carries `at_ns`: the venue time at which market data arrived, and at
-which anything else was taken. When the loop was held up, data that waited keeps the time of its arrival.
+which anything else was taken. When the loop was held up, data that waited keeps the time of its arrival. `stamped_ns`
+is the venue's own time of it.
 
 Market data and timers go to the record, everything else to the journal. Prices of outcomes and sizes are integer
 micros; prices of underlyings are floats, because they are measurements and not money.
@@ -16,6 +17,8 @@ ABSENT = 0
 """A price of zero: that side of the book is empty."""
 NOT_TOLD = -1
 """A price or size that the source does not tell: what was known stays known, an unknown size stays unknown."""
+NO_STAMP = 0
+"""A `stamped_ns` of zero: the venue gave no time of its own."""
 
 
 class Listed(msgspec.Struct, frozen=True, tag=True):
@@ -45,6 +48,31 @@ class Depth(msgspec.Struct, frozen=True, tag=True):
     token: Token
     bids: tuple[tuple[int, int], ...]
     asks: tuple[tuple[int, int], ...]
+    stamped_ns: int = NO_STAMP
+
+
+class Levels(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Some levels of one outcome's book are new: (price, size now) in micros, a size of 0 takes the level away. It
+    means something only after a `Depth` of the same book. `best_*` is the top that the venue names with it: a book that
+    then has another one has diverged."""
+
+    at_ns: int
+    token: Token
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    best_bid_micros: int = NOT_TOLD
+    best_ask_micros: int = NOT_TOLD
+    stamped_ns: int = NO_STAMP
+
+
+class TickChanged(msgspec.Struct, frozen=True, tag=True):
+    """Prices of this outcome's market are multiples of another tick from now on; its book means nothing until the next
+    `Depth`."""
+
+    at_ns: int
+    token: Token
+    tick_micros: int
+    stamped_ns: int = NO_STAMP
 
 
 class Printed(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -54,6 +82,7 @@ class Printed(msgspec.Struct, frozen=True, tag=True, gc=False):
     token: Token
     price_micros: int
     size_micros: int
+    stamped_ns: int = NO_STAMP
 
 
 class Spot(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -86,6 +115,7 @@ class Resolved(msgspec.Struct, frozen=True, tag=True):
     market_id: MarketId
     outcome: Outcome
     source: str
+    stamped_ns: int = NO_STAMP
 
 
 class Timer(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -248,7 +278,7 @@ class ClockChecked(msgspec.Struct, frozen=True, tag=True):
     drift_ms: float
 
 
-MarketEvent = Listed | Quote | Depth | Printed | Spot | Reference | Resolved
+MarketEvent = Listed | Quote | Depth | Levels | TickChanged | Printed | Spot | Reference | Resolved
 BrokerEvent = OrderFilled | OrderClosed
 ReleaseEvent = ReleaseBound | ReleaseKept | ReleaseBack | Shadowing | DeployRefused
 Event = (

@@ -28,11 +28,23 @@ class Sink(Protocol):
     def notify(self, effect: Notify) -> None: ...
 
 
+Tap = Callable[[int, Event], None]
+"""Is told every input of the engine, with its number, as it was taken. Must not wait."""
+
+
 class Session:
     """Drives one engine over one source."""
 
     def __init__(
-        self, engine: Engine, source: Source, seam: Seam[Answer], broker: Broker, *, clock: Clock, sink: Sink
+        self,
+        engine: Engine,
+        source: Source,
+        seam: Seam[Answer],
+        broker: Broker,
+        *,
+        clock: Clock,
+        sink: Sink,
+        tap: Tap | None = None,
     ) -> None:
         self.engine = engine
         self.events = 0
@@ -40,6 +52,7 @@ class Session:
         self._broker = broker
         self._clock = clock
         self._sink = sink
+        self._tap = tap
         self._events: Iterator[MarketEvent] = source.events()
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
@@ -96,9 +109,12 @@ class Session:
         """Takes market events up to `limit_ns`, until one asks for something. The hot loop of a replay: between two
         timers, with no order waiting, nothing but market data can come. Returns how many it took."""
         handle, events, event, count = self.engine.handle, self._events, self._next, 0
+        tap = self._tap
         while event is not None and event.at_ns <= limit_ns:
             effects = handle(event)
             count += 1
+            if tap is not None:
+                tap(self.engine.seq, event)
             now_ns = event.at_ns
             event = next(events, None)
             if effects:
@@ -112,12 +128,17 @@ class Session:
 
     def take(self, event: Event) -> None:
         """One input into the engine, and its effects carried out."""
-        self.events += 1
-        self._do(self.engine.handle(event))
+        self._do(self._handled(event))
 
-    def _take_market(self, event: MarketEvent) -> None:
+    def _handled(self, event: Event) -> Sequence[Effect]:
         self.events += 1
         effects = self.engine.handle(event)
+        if self._tap is not None:
+            self._tap(self.engine.seq, event)
+        return effects
+
+    def _take_market(self, event: MarketEvent) -> None:
+        effects = self._handled(event)
         if self._broker.is_waiting and type(event) is Quote:
             for answer in self._broker.observe(event):
                 self.take(answer)
