@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from foresight.broker import Broker
-from foresight.effects import Effect, Evaluate, Journal, KeepOnTape, Notify, Schedule, SendOrder, Trip
+from foresight.effects import Effect, Evaluate, Journal, KeepOnTape, Notify, Rebuild, Schedule, SendOrder, Trip
 from foresight.engine import Engine
 from foresight.events import Answer, Decided, Event, MarketEvent, Quote, Raised, Timer
 from foresight.runtime.clock import Clock, LockstepClock
@@ -56,6 +56,7 @@ class Session:
         self._events: Iterator[MarketEvent] = source.events()
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
+        self.on_rebuild: Callable[[Rebuild], None] = lambda _lost: None
         self.on_trip: Callable[[str, str], None] = lambda _release, _text: None
 
     def begin(self) -> None:
@@ -161,6 +162,8 @@ class Session:
                     self._sink.notify(effect)
                 case Schedule():
                     self._due_ns = effect.due_ns
+                case Rebuild():
+                    self.on_rebuild(effect)
 
     def _to_live_code(self, effect: Evaluate | KeepOnTape | Trip) -> None:
         match effect:
