@@ -21,6 +21,7 @@ from foresight.engine import Engine, EngineReport, report_of
 from foresight.errors import BotBusy
 from foresight.events import Command, Decided, Event, JournalChecked, Raised
 from foresight.ledger.projection import Projection
+from foresight.runtime.alarm import Alarm
 from foresight.runtime.clock import Clock, wall_ns
 from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
@@ -90,6 +91,7 @@ class Bot:
         JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
         self.folder = BotFolder(config.folder)
         self.source = source
+        self.alarm = Alarm()
         self.clock = clock
         self.speed = speed
         self._told: str | None = None

@@ -54,6 +54,7 @@ class Session:
         self._sink = sink
         self._tap = tap
         self._events: Iterator[MarketEvent] = source.events()
+        self._is_live = source.is_live
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
         self.on_rebuild: Callable[[Rebuild], None] = lambda _lost: None
@@ -69,16 +70,24 @@ class Session:
         self.run_lockstep(history, start_ns - 1)
         self._clock = clock
 
+    @property
+    def is_live(self) -> bool:
+        """Whether more can come when nothing is there now."""
+        return self._is_live
+
     def use_clock(self, clock: Clock) -> None:
         self._clock = clock
 
     def next_ns(self) -> int | None:
-        """When the next step is due; None when nothing will come any more."""
+        """When the next step is due; None when nothing will come any more, or, from a live source, when nothing is
+        due."""
+        if self._next is None and self._is_live:
+            self._next = next(self._events, None)
         times = [
             at
             for at in (
                 self._next.at_ns if self._next is not None else None,
-                self._due_ns if self._next is not None else None,
+                self._due_ns if self._next is not None or self._is_live else None,
                 self._broker.next_wake_ns,
             )
             if at is not None

@@ -22,8 +22,23 @@ from foresight.wire.clob_messages import (
 from foresight.wire.rejects import OnReject, Rejecter
 
 __all__ = [
-    "PING", "BestBidAsk", "Book", "Change", "ClobDecoder", "ClobMessage", "LastTrade", "Level", "MarketInfo",
-    "MarketResolved", "NewMarket", "Pong", "PriceChange", "TickSizeChange", "subscribe", "subscription", "unsubscribe",
+    "PING",
+    "BestBidAsk",
+    "Book",
+    "Change",
+    "ClobDecoder",
+    "ClobMessage",
+    "LastTrade",
+    "Level",
+    "MarketInfo",
+    "MarketResolved",
+    "NewMarket",
+    "Pong",
+    "PriceChange",
+    "TickSizeChange",
+    "subscribe",
+    "subscription",
+    "unsubscribe",
 ]
 
 PING = b"PING"

@@ -94,9 +94,7 @@ class Pong(msgspec.Struct, frozen=True):
     """The answer to a text `PING`."""
 
 
-ClobMessage = (
-    Book | PriceChange | LastTrade | TickSizeChange | BestBidAsk | NewMarket | MarketResolved | Pong
-)
+ClobMessage = Book | PriceChange | LastTrade | TickSizeChange | BestBidAsk | NewMarket | MarketResolved | Pong
 
 
 class MarketInfo(msgspec.Struct, frozen=True, kw_only=True):

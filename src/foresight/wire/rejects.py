@@ -5,14 +5,16 @@ from collections.abc import Callable
 import msgspec
 
 OnReject = Callable[[str, str, bytes], None]
-"""`(kind, why, frame)`: the kind is for counting (`clob/bad-price`), `why` is a sentence for a person, `frame` the bytes
-as they came."""
+"""`(kind, why, frame)`: the kind is for counting (`clob/bad-price`), `why` is a sentence for a person, `frame` the
+bytes as they came."""
 
 FRAME_BYTES_MAX = 4 * 1024 * 1024
-"""A longer frame is rejected unread. The longest that the venues send (a book with a thousand levels a side) has 90 kB."""
+"""A longer frame is rejected unread. The longest that the venues send (a book with a thousand levels a side) has 90
+kB."""
 KIND_NAME_LENGTH_MAX = 32
 UNKNOWN_NAMES_MAX = 32
-"""So many different unknown names a decoder tells apart; the rest are `…/other`, so that a counter by kind is bounded."""
+"""So many different unknown names a decoder tells apart; the rest are `…/other`, so that a counter by kind is
+bounded."""
 
 FAULTS = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
 """All that msgspec and our own parsing raise for bytes from outside: wrong JSON or types, nesting, UTF-8, numbers."""
@@ -63,7 +65,8 @@ class Rejecter:
 
 
 def what_of(error: Exception) -> tuple[str, str]:
-    """A fault's kind and its sentence: `bad-shape` is JSON of another type, `not-json` is no JSON, `too-deep` nesting."""
+    """A fault's kind and its sentence: `bad-shape` is JSON of another type, `not-json` is no JSON, `too-deep`
+    nesting."""
     if isinstance(error, Rejected):
         return error.what, error.why
     if isinstance(error, msgspec.ValidationError):

@@ -62,6 +62,7 @@ class SimulatedMarket:
     """
 
     origin: Origin = "simulated"
+    is_live = False
 
     def __init__(
         self, seed: int, slots: tuple[tuple[str, str], ...] = DEFAULT_SLOTS, duration_ns: int | None = None
