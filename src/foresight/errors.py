@@ -8,6 +8,8 @@ ForesightError
 ├── JournalRefused      the journal cannot be written or read; says what is whole
 ├── LedgerRefused       a ledger file cannot be read; it can be made anew from the journal
 ├── DesiredRefused      `state/desired.json` is wrong; says which value and why
+├── FeedFailed          a venue cannot be reached or does not answer as it should; what was known stays known
+├── VenueRefused        a venue cannot be traded at: no clock, no markets, or a setting that does not fit it
 ├── BotBusy             another process runs this bot
 └── TradeUnknown        no trade has that id
 """
@@ -66,6 +68,14 @@ class LedgerRefused(ForesightError):
 
 class DesiredRefused(ForesightError):
     """What the operator asks for cannot be done."""
+
+
+class FeedFailed(ForesightError):
+    """A venue cannot be reached, or does not answer as it should."""
+
+
+class VenueRefused(ForesightError):
+    """A venue cannot be traded at."""
 
 
 class BotBusy(ForesightError):

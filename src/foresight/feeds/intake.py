@@ -78,9 +78,9 @@ def joined(waiting: deque[MarketEvent]) -> list[MarketEvent]:
         match event:
             case Levels():
                 _join_levels(left, event)
-            case Depth(token=token) | TickChanged(token=token):
-                for kind in (Levels, Depth) if isinstance(event, Depth) else (Levels, Depth, TickChanged):
-                    left.pop((kind, token), None)
+            case Depth(token=token) | TickChanged(token=token):  # a book and what makes one void
+                _drop_older(left, event, (Levels, Depth) if isinstance(event, Depth) else (Levels, Depth, TickChanged))
+                left.pop((type(event), token), None)
                 left[type(event), token] = event
             case Printed(token=token):
                 earlier = left.pop((Printed, token), None)
@@ -95,10 +95,19 @@ def joined(waiting: deque[MarketEvent]) -> list[MarketEvent]:
     return list(left.values())
 
 
+def _drop_older(left: dict[Key, MarketEvent], event: Depth | TickChanged, kinds: tuple[type, ...]) -> None:
+    """Of one book: what a whole one, or a new tick, makes void. Changes that are newer than a whole book stay."""
+    for kind in kinds:
+        earlier = left.get((kind, event.token))
+        if isinstance(earlier, Levels | Depth | TickChanged) and earlier.stamped_ns <= event.stamped_ns:
+            del left[kind, event.token]
+
+
 def _join_levels(left: dict[Key, MarketEvent], event: Levels) -> None:
     earlier = left.pop((Levels, event.token), None)
     if isinstance(earlier, Levels):
         bids = tuple((dict(earlier.bids) | dict(event.bids)).items())
         asks = tuple((dict(earlier.asks) | dict(event.asks)).items())
-        event = msgspec.structs.replace(event, bids=bids, asks=asks)
+        stamped_ns = max(earlier.stamped_ns, event.stamped_ns)
+        event = msgspec.structs.replace(event, bids=bids, asks=asks, stamped_ns=stamped_ns)
     left[Levels, event.token] = event
