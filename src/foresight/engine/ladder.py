@@ -18,8 +18,8 @@ class Ladder:
     __slots__ = ("_is_bid", "_sizes", "_sorted", "_stamped_ns", "_stamps", "best")
 
     def __init__(self, levels: tuple[Level, ...], stamped_ns: int, *, is_bid: bool) -> None:
-        """`levels` are the whole side, best first, as it was at `stamped_ns`; 0 for a source without stamps. Most books of
-        such a source are never changed, so the dictionaries are only made for the first change."""
+        """`levels` are the whole side, best first, as it was at `stamped_ns`; 0 for a source without stamps. Most books
+        of such a source are never changed, so the dictionaries are only made for the first change."""
         self._is_bid = is_bid
         self._sizes: dict[int, int] | None = None
         self._stamps: dict[int, int] = {}
