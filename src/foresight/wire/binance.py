@@ -45,7 +45,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Kline(msgspec.Struct, frozen=True, gc=False):
-    """A candle as it stands; `is_closed` once, when it is over. `close_ns` is its last millisecond, as the wire says."""
+    """A candle as it stands; `is_closed` once, when it is over. `close_ns` is its last millisecond, as on the wire."""
 
     symbol: str
     interval: str

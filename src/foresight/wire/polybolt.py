@@ -1,6 +1,6 @@
 """PolyBolt, Polymarket's authenticated socket of reference prices (venue spec §7.1): frames to messages, and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
