@@ -4,6 +4,8 @@ Text goes to micros by its digits and never through a float. The venues' books h
 prices are looked up in a table (40 ns instead of 300).
 """
 
+from datetime import UTC, datetime, timedelta
+
 from foresight.events import ABSENT, NO_STAMP, NOT_TOLD
 from foresight.markets import Token
 from foresight.money import MICROS
@@ -11,6 +13,9 @@ from foresight.wire.rejects import Rejected
 
 WHOLE_DIGITS_MAX = 12
 """A thousand billion shares in micros still fit into 63 bits."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AGREE_RELATIVE = 0.1
+"""The plain value may be rounded; a wrong scale differs by much more."""
 TEXT_LENGTH_MAX = 40
 STAMP_NS_MAX = 2**63 - 1
 MICROSECONDS_FROM = 10**14
@@ -104,16 +109,24 @@ def stamp_of(stamp: str | int) -> int:
 
 def ns_of(time: int) -> int:
     """Milliseconds, or microseconds when the number is of that size, to nanoseconds."""
-    time_ns = time * 1_000 if time >= MICROSECONDS_FROM else time * 1_000_000
-    if not 0 <= time_ns <= STAMP_NS_MAX:
-        raise Rejected("bad-stamp", f"{time if abs(time) < 10**30 else 'a huge number'} is no time")
-    return time_ns
+    return _possible(time * 1_000 if time >= MICROSECONDS_FROM else time * 1_000_000)
 
 
 def ns_of_seconds(time: int) -> int:
-    if not 0 <= time <= STAMP_NS_MAX // 10**9:
-        raise Rejected("bad-stamp", f"{time if abs(time) < 10**30 else 'a huge number'} is no time in seconds")
-    return time * 10**9
+    return _possible(time * 10**9)
+
+
+def ns_of_moment(moment: datetime) -> int:
+    """A moment with its zone to nanoseconds, by integers."""
+    if moment.tzinfo is None:
+        raise Rejected("bad-stamp", f"{moment} has no time zone")
+    return _possible((moment - EPOCH) // timedelta(microseconds=1) * 1000)
+
+
+def _possible(time_ns: int) -> int:
+    if not 0 <= time_ns <= STAMP_NS_MAX:
+        raise Rejected("bad-stamp", "a time before 1970 or after 2262")
+    return time_ns
 
 
 def token_of(text: str) -> Token:
@@ -128,3 +141,25 @@ def measured(number: float, what: str = "price") -> float:
     if not 0.0 < number < float("inf"):
         raise Rejected(f"bad-{what}", f"{number!r} is no {what}")
     return number
+
+
+def quantity_of(number: float) -> float:
+    """A quantity of an underlying: not negative, and finite."""
+    if not 0.0 <= number < float("inf"):
+        raise Rejected("bad-quantity", f"{number!r} is no quantity")
+    return number
+
+
+def count_of(number: int) -> int:
+    """An id or a sequence number: not negative and of 63 bits."""
+    if not 0 <= number <= STAMP_NS_MAX:
+        raise Rejected("bad-id", "an id that is negative or has more than 63 bits")
+    return number
+
+
+def accurate(value: float, plain: float | None) -> float:
+    """The accurate value of a price, if it is of the size of the plain one beside it: the venues scale the accurate one
+    by 1e18 here and not there, and an unnoticed change of that must not become a price."""
+    if plain is not None and not abs(value - plain) <= AGREE_RELATIVE * value:
+        raise Rejected("bad-scale", f"{value} and {plain} are not one price")
+    return measured(value)

@@ -6,8 +6,7 @@ from typing import TypeVar
 import msgspec
 
 OnReject = Callable[[str, str, bytes], None]
-"""`(kind, why, frame)`: the kind is for counting (`clob/bad-price`), `why` a sentence for a person, `frame` the bytes as
-they came."""
+"""`(kind, why, frame)`: a kind for counting (`clob/bad-price`), a sentence for a person, and the bytes."""
 
 Taken = TypeVar("Taken")
 
@@ -47,7 +46,10 @@ class Unknown(Rejected):
 
 def sanitised(name: str) -> str:
     """A name from outside as part of a kind: letters, digits, `_` and `-`, at most 32 of them; never empty."""
-    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name[:KIND_NAME_LENGTH_MAX])
+    kept = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_"
+        for letter in name[:KIND_NAME_LENGTH_MAX]
+    )
     return kept or "none"
 
 
