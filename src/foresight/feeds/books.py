@@ -1,8 +1,8 @@
 """Whole books by REST (venue spec §5.8): where the market channel has been quiet, and where a book is lost.
 
-A book in which nothing happens is not stale, but silence alone does not say so. So outcomes of open windows that have been quiet
-for some seconds are read, all in one request; the answer refreshes them. An outcome whose book changes by REST while the channel
-says nothing about it has gone deaf on the channel, and is subscribed anew.
+A book in which nothing happens is not stale, but silence alone does not say so. So outcomes of open windows that have
+been quiet for some seconds are read, all in one request; the answer refreshes them. An outcome whose book changes by
+REST while the channel says nothing about it has gone deaf on the channel, and is subscribed anew.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from foresight.feeds.rest import Rest
 from foresight.feeds.telling import Surroundings
 from foresight.markets import SECOND_NS, Token
 from foresight.wire.clob import Book
-from foresight.wire.clob_books import books_request, decode_books
+from foresight.wire.clob_rest import books_request, decode_books
 
 QUIET_NS = 4 * SECOND_NS
 LOOK_S = 0.5

@@ -1,7 +1,7 @@
 """Finds the markets of every slot before their windows open (venue spec §3): by the slug of the window, from Gamma.
 
-A market that does not parse, or whose rules are not those that the bot knows, is refused with its reason and never traded. One that
-is not there yet is asked for again until its window is over.
+A market that does not parse, or whose rules are not those that the bot knows, is refused with its reason and never
+traded. One that is not there yet is asked for again until its window is over.
 """
 
 import asyncio
@@ -124,7 +124,9 @@ class Discovery:
         self._missing.pop(slug, None)
         if listing.version not in self._versions and self._versions:
             both = " and ".join(sorted({*self._versions, listing.version}))
-            self._around.tell(f"the venue lists markets of versions {both} side by side; each is traded by its own rules")
+            self._around.tell(
+                f"the venue lists markets of versions {both} side by side; each is traded by its own rules"
+            )
         self._versions.add(listing.version)
         self.known[slug] = listing
         if listing.market.end_ns > self._around.now_ns():

@@ -18,8 +18,8 @@ NS_PER_MS = 1_000_000
 
 
 async def history_of(rest: Rest, binance: str, assets: Mapping[str, str], around: Surroundings) -> list[Spot]:
-    """The closes of the last 32 minutes' seconds of every symbol, in the order of time; those that cannot be had are told
-    and missing."""
+    """The closes of the last 32 minutes' seconds of every symbol, in the order of time; those that cannot be had are
+    told and missing."""
     now_ns = around.now_ns()
     found: list[Spot] = []
 

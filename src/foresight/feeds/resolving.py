@@ -1,7 +1,8 @@
-"""Learns who won (venue spec §4): from the market channel, and, because it may stay silent, by asking Gamma and the Data API.
+"""Learns who won (venue spec §4): from the market channel, and, because it may stay silent, by asking Gamma and the
+Data API.
 
-Whoever tells first counts, once for a market, with its name as the source that the books keep. A later word that contradicts it
-changes nothing and is told.
+Whoever tells first counts, once for a market, with its name as the source that the books keep. A later word that
+contradicts it changes nothing and is told.
 """
 
 import asyncio
@@ -86,7 +87,9 @@ class Resolving:
         market, now_ns = listing.market, self._around.now_ns()
         self._asked_ns[market.market_id] = now_ns
         try:
-            found = decode_market(await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id)
+            found = decode_market(
+                await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id
+            )
             if isinstance(found, Listing) and found.resolved is not None:
                 self._settle(market, found.resolved, "gamma", 0)
             elif now_ns >= market.end_ns + ALSO_DATA_AFTER_NS:

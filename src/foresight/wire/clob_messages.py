@@ -98,16 +98,16 @@ ClobMessage = Book | PriceChange | LastTrade | TickSizeChange | BestBidAsk | New
 
 
 class MarketInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`GET /clob-markets/{cond}`: how one market trades. `fee_exponent` other than 1 must not be traded (venue spec
-    §5.10). `tokens` and `outcomes` belong together by position."""
+    """`GET /clob-markets/{cond}`: how one market trades. The fee is None where it does not tell it; an exponent
+    other than 1 must not be traded (venue spec §5.10). `tokens` and `outcomes` belong together by position."""
 
     condition: str
     tokens: tuple[Token, ...]
     outcomes: tuple[str, ...]
     tick_micros: int
     min_shares_micros: int
-    fee_rate_micros: int
-    fee_exponent: int
+    fee_rate_micros: int | None
+    fee_exponent: float | None
     has_taker_delay: bool
     is_accepting: bool
     is_neg_risk: bool
