@@ -10,13 +10,14 @@ What is said on a connection and what its frames mean is the channel's.
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from foresight.errors import FeedFailed
 from foresight.feeds.connection import Connection, Ended, connect
+from foresight.feeds.health import LineHealth, State
+from foresight.feeds.telling import Lags
 
 RETRY_FIRST_S = 0.25
 RETRY_LONGEST_S = 10.0
@@ -32,11 +33,15 @@ class Channel(Protocol):
     """What is said on the connections of one line, and what their frames mean."""
 
     name: str
-    url: str
     silence_s: float
     """A connection without data for so long is replaced."""
     age_max_s: float
     """One of this age is replaced, before the venue ends it."""
+    lags: Lags
+    duplicates: int
+
+    @property
+    def url(self) -> str: ...
 
     def opened(self, connection: Connection) -> None:
         """Says what is wanted, on a new connection."""
@@ -55,23 +60,6 @@ class Channel(Protocol):
     def pause_after(self, how: Ended) -> float | None:
         """Seconds to wait before another connection; None when there shall be none."""
         ...
-
-
-State = Literal["connecting", "open", "down", "given up"]
-
-
-class LineHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One line as it is now. `silent_s` is the time since the newest data, None before the first."""
-
-    name: str
-    url: str
-    state: State
-    connections: int
-    reconnects: int
-    renewals: int
-    frames: int
-    silent_s: float | None
-    last_end: str
 
 
 class Line:

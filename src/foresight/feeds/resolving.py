@@ -100,10 +100,11 @@ class Resolving:
     async def _ask_data(self, listing: Listing) -> None:
         url = f"{self._data}/v2/resolutions"
         body = await self._rest.get(url, {"condition_id": listing.condition})
-        for resolution in decode_resolutions(body, self._around.reject):
+        page = decode_resolutions(body, self._around.reject)
+        for resolution in page.resolutions if page is not None else ():
             if resolution.status == "resolved" and resolution.payouts in ((MICROS, 0), (0, MICROS)):
                 winner: Outcome = "UP" if resolution.payouts[0] else "DOWN"
-                self._settle(listing.market, winner, "data_api", resolution.resolved_ns or 0)
+                self._settle(listing.market, winner, "data_api", resolution.resolved_ns)
 
     def _settle(self, market: Market, winner: Outcome, source: str, stamped_ns: int) -> None:
         before = self._over.get(market.market_id)

@@ -16,11 +16,15 @@ ATTEMPTS = 3
 PAUSE_MAX_S = 60.0
 PAUSE_DEFAULT_S = 5.0
 CONNECTIONS_MAX = 8
-OK, MISSING, TOO_MANY, UNAVAILABLE, SERVER_ERROR = 200, 404, 429, 503, 500
+OK, BAD, MISSING, TOO_MANY, UNAVAILABLE, SERVER_ERROR = 200, 400, 404, 429, 503, 500
 
 
 class Missing(FeedFailed):
     """404: there is no such thing, now."""
+
+
+class Denied(FeedFailed):
+    """400: it does not know what was asked for."""
 
 
 class _Again(FeedFailed):
@@ -89,8 +93,8 @@ class Rest:
         status = answer.status
         if status == OK:
             return
-        if status == MISSING:
-            raise Missing(f"{url}: there is no such thing")
+        if status in (MISSING, BAD):
+            raise (Missing if status == MISSING else Denied)(f"{url}: there is no such thing")
         told = answer.headers.get("Retry-After", "")
         if status == TOO_MANY or (status == UNAVAILABLE and told):
             pause_s = min(float(told), PAUSE_MAX_S) if told.isdigit() else PAUSE_DEFAULT_S

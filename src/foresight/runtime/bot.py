@@ -20,12 +20,14 @@ from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
 from foresight.errors import BotBusy
 from foresight.events import Command, Decided, Event, JournalChecked, Raised
+from foresight.feeds.health import Feeding
 from foresight.ledger.projection import Projection
 from foresight.runtime.alarm import Alarm
 from foresight.runtime.clock import Clock, wall_ns
 from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
     Context,
+    feeds_document,
     iso,
     positions_document,
     presence_document,
@@ -82,7 +84,14 @@ class Bot:
     """Everything of one run but the waiting. `close` leaves in order."""
 
     def __init__(
-        self, config: Config, source: Source, clock: Clock, *, speed: float | None, in_process: bool = True
+        self,
+        config: Config,
+        source: Source,
+        clock: Clock,
+        *,
+        speed: float | None,
+        in_process: bool = True,
+        feeds: Feeding | None = None,
     ) -> None:
         """With `in_process` live code runs in this process, and is not followed; else it has processes of its own. It
         does not run before `start` or `start_here`.
@@ -91,6 +100,7 @@ class Bot:
         JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
         self.folder = BotFolder(config.folder)
         self.source = source
+        self.feeds = feeds
         self.alarm = Alarm()
         self.clock = clock
         self.speed = speed
@@ -124,6 +134,8 @@ class Bot:
             broker = PaperBroker(self.engine.markets.books.get)
             self.session = Session(self.engine, source, self.live.runtime.seam, broker, clock=clock, sink=self.sink)
             self.session.on_trip = self.live.trip
+            if feeds is not None:
+                self.session.on_rebuild = feeds.rebuild
             self._on_close = stack.pop_all()
 
     def _take(self, event: Event) -> None:
@@ -172,6 +184,8 @@ class Bot:
         failure = self.sink.journal_writer.problem()
         if failure is not None:
             found.append(f"the journal cannot be written: {failure}; no entries meanwhile")
+        if self.feeds is not None:
+            found += self.feeds.health().sentences()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
             found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")
@@ -190,7 +204,13 @@ class Bot:
             problems=self.problems(),
             deploy=self.live.document(),
         )
+        feeds = (
+            {}
+            if self.feeds is None
+            else {"feeds.json": encode(feeds_document(self.feeds.health(), self.source.origin))}
+        )
         return {
+            **feeds,
             "status.json": encode(status_document(report, context)),
             "presence.json": encode(presence_document(report)),
             "positions.json": encode(positions_document(report)),

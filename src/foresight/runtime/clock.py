@@ -36,6 +36,12 @@ class PacedClock:
         self._began_ns = time.monotonic_ns()
         self._offset_ns = time.time_ns() - self._began_ns
 
+    @classmethod
+    def at_anchor(cls, monotonic_ns: int, venue_ns: int, speed: float) -> "PacedClock":
+        """The clock of whoever says that it was `venue_ns` at this instant of the machine's monotonic clock, which all
+        its processes share."""
+        return cls(venue_ns + int((time.monotonic_ns() - monotonic_ns) * speed), speed)
+
     def now_ns(self) -> int:
         return self._start_ns + int((time.monotonic_ns() - self._began_ns) * self._speed)
 

@@ -67,7 +67,8 @@ class Session:
         self._do(self.engine.start(start_ns if self._next is None else min(start_ns, self._next.at_ns)))
         history = LockstepClock(0)
         clock, self._clock = self._clock, history
-        self.run_lockstep(history, start_ns - 1)
+        until_ns = min(start_ns - 1, clock.now_ns()) if self._is_live else start_ns - 1
+        self.run_lockstep(history, until_ns)
         self._clock = clock
 
     @property
