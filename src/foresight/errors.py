@@ -8,6 +8,7 @@ ForesightError
 ├── JournalRefused      the journal cannot be written or read; says what is whole
 ├── LedgerRefused       a ledger file cannot be read; it can be made anew from the journal
 ├── DesiredRefused      `state/desired.json` is wrong; says which value and why
+├── VenueRefused        the local venue cannot be started like this; nothing was started
 ├── BotBusy             another process runs this bot
 └── TradeUnknown        no trade has that id
 """
@@ -66,6 +67,10 @@ class LedgerRefused(ForesightError):
 
 class DesiredRefused(ForesightError):
     """What the operator asks for cannot be done."""
+
+
+class VenueRefused(ForesightError):
+    """The local venue cannot be started."""
 
 
 class BotBusy(ForesightError):
