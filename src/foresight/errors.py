@@ -9,7 +9,7 @@ ForesightError
 ├── LedgerRefused       a ledger file cannot be read; it can be made anew from the journal
 ├── DesiredRefused      `state/desired.json` is wrong; says which value and why
 ├── FeedFailed          a venue cannot be reached or does not answer as it should; what was known stays known
-├── VenueRefused        a venue cannot be traded at: no clock, no markets, or a setting that does not fit it
+├── VenueRefused        a venue cannot be traded at, or a local one not be started; nothing was started
 ├── BotBusy             another process runs this bot
 └── TradeUnknown        no trade has that id
 """
@@ -75,7 +75,7 @@ class FeedFailed(ForesightError):
 
 
 class VenueRefused(ForesightError):
-    """A venue cannot be traded at."""
+    """A venue cannot be traded at, or a local one cannot be started."""
 
 
 class BotBusy(ForesightError):
