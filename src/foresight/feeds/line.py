@@ -157,6 +157,9 @@ class Line:
 
     async def _replaced(self, old: Connection) -> Connection | None:
         self.reconnects += 1
+        if not self._open and old.ended is not None:
+            self._is_told_down = True
+            self._tell(f"{self.channel.name} is down: {old.ended.text()}; it is opened again")
         try:
             await self._rest(old)
         except _GivenUp as error:
