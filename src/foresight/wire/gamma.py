@@ -6,6 +6,7 @@ import msgspec
 
 from foresight.markets import SECOND_NS, TIMEFRAME_NS, Market, MarketId, Outcome, Token
 from foresight.money import MICROS
+from foresight.wire.gamma_messages import Answer, EventPrices, Listing, NotYet, Refused
 from foresight.wire.identifiers import (
     Window,
     condition_of_v2,
@@ -38,46 +39,6 @@ __all__ = [
 
 TWAP_S = 60
 """The average that settles every window since 2026-08-14 (venue spec §4); no other rule is traded."""
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A market that we can trade. `condition` is the CLOB's form: 0x and 64 hex digits. `prices` are (Up, Down) as the
-    venue caches them: not for trading. `resolved` is the official winner, None before and for a split payout."""
-
-    market: Market
-    condition: str
-    version: str
-    closed: bool
-    accepting: bool
-    prices: tuple[float, float] | None = None
-    resolved: Outcome | None = None
-    price_to_beat: float | None = None
-    final_price: float | None = None
-
-
-class NotYet(msgspec.Struct, frozen=True):
-    """The object is there but not whole: ask again, do not trade."""
-
-    why: str
-    slug: str = ""
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """This market must not be traded, and asking again will not help."""
-
-    why: str
-    slug: str = ""
-
-
-class EventPrices(msgspec.Struct, frozen=True):
-    """An event's `eventMetadata`: both appear late (venue spec §3.3)."""
-
-    slug: str
-    price_to_beat: float | None = None
-    final_price: float | None = None
-
-
-Answer = Listing | NotYet | Refused
 
 
 class _Fee(msgspec.Struct):
