@@ -154,7 +154,7 @@ def test_an_event_counts_whole_or_not_at_all() -> None:
         (a_last_trade(price="5e-1"), "bad-price"),
         (a_last_trade(price="0.0000001"), "bad-price"),
         (a_last_trade(price="0." + "5" * 10_000), "bad-price"),
-        (a_last_trade(price="٠.٥"), "bad-price"),
+        (a_last_trade(price="\u0660.\u0665"), "bad-price"),
         (a_last_trade(price="0.5_0"), "bad-price"),
         (a_last_trade(price=None), "bad-trade"),
         (a_last_trade(price=0.5), "bad-shape"),
@@ -277,7 +277,8 @@ def test_books_over_rest_are_read_one_or_many_with_the_best_level_last() -> None
     rejects = Rejects()
     body = {
         "market": COND, "asset_id": UP, "timestamp": "1795177803120", "hash": "9c1d",
-        "bids": [a_level("0.01", "500"), a_level("0.51", "120")], "asks": [a_level("0.99", "500"), a_level("0.53", "80")],
+        "bids": [a_level("0.01", "500"), a_level("0.51", "120")],
+        "asks": [a_level("0.99", "500"), a_level("0.53", "80")],
         "min_order_size": "5", "tick_size": "0.01", "neg_risk": False, "last_trade_price": "", "version": "v2",
     }  # fmt: skip
 
@@ -291,7 +292,8 @@ def test_the_hash_of_a_book_is_the_vector_of_the_specification() -> None:
     token = "25070934348813416902477876984955073880416401960631253331845590271167412497744"
     book = {
         "asset_id": token, "market": "0x" + "ab" * 32, "timestamp": "1795000000123", "hash": "whatever it says",
-        "bids": [a_level("0.01", "500"), a_level("0.51", "120")], "asks": [a_level("0.99", "500"), a_level("0.53", "80")],
+        "bids": [a_level("0.01", "500"), a_level("0.51", "120")],
+        "asks": [a_level("0.99", "500"), a_level("0.53", "80")],
         "min_order_size": "5", "tick_size": "0.01", "neg_risk": False, "last_trade_price": "0.520", "version": "v2",
     }  # fmt: skip
 

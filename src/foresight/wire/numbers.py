@@ -13,6 +13,8 @@ from foresight.wire.rejects import Rejected
 
 WHOLE_DIGITS_MAX = 12
 """A thousand billion shares in micros still fit into 63 bits."""
+LARGEST = 1e15
+"""No price and no quantity of an underlying is larger, and sums and products of such floats stay finite."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AGREE_RELATIVE = 0.1
 """The plain value may be rounded; a wrong scale differs by much more."""
@@ -137,16 +139,16 @@ def token_of(text: str) -> Token:
 
 
 def measured(number: float, what: str = "price") -> float:
-    """A price of an underlying: above 0 and finite."""
-    if not 0.0 < number < float("inf"):
+    """A price of an underlying: above 0, below 1e15."""
+    if not 0.0 < number < LARGEST:
         raise Rejected(f"bad-{what}", f"{number!r} is no {what}")
     return number
 
 
-def quantity_of(number: float) -> float:
-    """A quantity of an underlying: not negative, and finite."""
-    if not 0.0 <= number < float("inf"):
-        raise Rejected("bad-quantity", f"{number!r} is no quantity")
+def quantity_of(number: float, what: str = "quantity") -> float:
+    """A quantity of an underlying: not negative, below 1e15."""
+    if not 0.0 <= number < LARGEST:
+        raise Rejected(f"bad-{what}", f"{number!r} is no {what}")
     return number
 
 
