@@ -138,6 +138,8 @@ def test_the_old_sockets_averages_are_integers_of_1e18_and_its_binance_prices_ar
 
     plain = an_rtds_price("crypto_prices", symbol="btcusdt", full_accuracy_value="81201.50000000", window_s=None)
     assert old(plain) == (rtds.Price("crypto_prices", "btcusdt", None, STAMPED_NS, 81201.5), [])
+    decimal = an_rtds_price(full_accuracy_value="81201.5")
+    assert old(decimal) == (average, [])
     whole = an_rtds_price("crypto_prices", value=81201, full_accuracy_value="81201", window_s=None)
     assert old(whole) == (rtds.Price("crypto_prices", "btc/usd", None, STAMPED_NS, 81201.0), [])
 
