@@ -81,6 +81,7 @@ def test_a_closed_market_has_a_winner_only_when_one_outcome_pays_all() -> None:
     assert listing(closed=True, outcomePrices='["0", "1"]').resolved == "DOWN"
     assert listing(closed=True, outcomePrices='["0.5", "0.5"]').resolved is None
     assert listing(closed=True, outcomePrices='["0.999", "0.001"]').resolved is None
+    assert listing(closed=True, outcomePrices='["0.0000004113679809846", "0.9999995886320190154"]').resolved is None
     assert listing(closed=False, outcomePrices='["1", "0"]').resolved is None
     assert listing(closed=True, outcomePrices=None).prices is None
 
@@ -96,6 +97,7 @@ def test_the_official_prices_come_from_the_events_metadata_of_the_same_slug() ->
     assert gamma.decode_event(frame(event)) == EventPrices(SLUG, 81201.5, 81215.1)
     assert gamma.decode_event(frame([event | {"eventMetadata": None}])) == EventPrices(SLUG)
     assert isinstance(gamma.decode_event(b"[]"), Refused)
+    assert isinstance(gamma.decode_event(b'{"type":"not found error"}'), Refused)
     assert isinstance(gamma.decode_event(frame({"slug": SLUG, "eventMetadata": {"priceToBeat": -1}})), Refused)
 
 
@@ -157,6 +159,9 @@ CONFIG = {"asset": "btc", "duration": "5m", "twapEnabled": True, "twapLookbackSe
         ({"orderPriceMinTickSize": 1e-7}, "bad-tick"),
         ({"orderMinSize": -5}, "bad-size"),
         ({"outcomePrices": '["2", "0"]'}, "bad-price"),
+        ({"outcomePrices": '["NaN", "0"]'}, "bad-price"),
+        ({"outcomePrices": '["1"]'}, "bad-price"),
+        ({"outcomePrices": '["much", "0"]'}, "bad-shape"),
         ({"slug": "btc-updown-5m-1795177500"}, "slug"),
     ],
 )

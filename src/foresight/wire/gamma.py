@@ -16,7 +16,7 @@ from foresight.wire.identifiers import (
     slug_of,
     window_start_s,
 )
-from foresight.wire.numbers import measured, micros_of, micros_of_number, ns_of_moment, price_of_number, token_of
+from foresight.wire.numbers import measured, micros_of_number, ns_of_moment, price_of_number, token_of
 from foresight.wire.rejects import ELEMENTS_MAX, FAULTS, Rejected, check_length, what_of
 
 __all__ = [
@@ -83,9 +83,14 @@ class _Market(msgspec.Struct, rename="camel"):
     events: list[_Event] = []
 
 
+class _Slug(msgspec.Struct):
+    slug: str
+
+
 _MARKET = msgspec.json.Decoder(_Market)
 _MARKETS = msgspec.json.Decoder(list[msgspec.Raw])
 _EVENT = msgspec.json.Decoder(_Event | list[_Event])
+_SLUG = msgspec.json.Decoder(_Slug)
 _LIST = msgspec.json.Decoder(list[str])
 
 
@@ -122,7 +127,7 @@ def decode_markets(body: bytes) -> list[Answer]:
 
 def _element(row: bytes) -> Answer:
     try:
-        slug = _EVENT_OF_MARKET.decode(row).slug
+        slug = _SLUG.decode(row).slug
     except FAULTS as error:
         return Refused(": ".join(what_of(error)))
     return decode_market(row, slug)
@@ -137,12 +142,11 @@ def decode_event(body: bytes) -> EventPrices | Refused:
             if len(told) != 1:
                 raise Rejected("event", f"{len(told)} events instead of one")
             told = told[0]
+        if not told.slug:
+            raise Rejected("event", "no event: it has no slug")
         return EventPrices(told.slug, *_event_prices(told))
     except FAULTS as error:
         return Refused(": ".join(what_of(error)))
-
-
-_EVENT_OF_MARKET = msgspec.json.Decoder(_Event)
 
 
 def _listing(told: _Market) -> Listing:
@@ -254,11 +258,12 @@ def _condition(told: _Market) -> str:
 
 
 def _prices(told: _Market, up: int) -> tuple[float, float] | None:
+    """Cached for display, with any digits: only 1 and 0 mean something, a result."""
     texts = _strings(told.outcome_prices)
     if not texts:
         return None
-    values = [micros_of(text, "price") / MICROS for text in texts]
-    if len(values) != 2 or max(values) > 1:
+    values = msgspec.convert(texts, list[float], strict=False)
+    if len(values) != 2 or not all(0.0 <= value <= 1.0 for value in values):
         raise Rejected("bad-price", "outcomePrices are not two prices")
     return values[up], values[1 - up]
 
