@@ -223,6 +223,18 @@ def test_an_array_of_too_many_elements_is_one_reject() -> None:
     assert len(kinds(b"[" + b"1," * 1_999 + b"1]")) == 2_000
 
 
+def test_more_levels_or_changes_than_there_are_prices_are_rejected() -> None:
+    levels = [a_level(f"0.{number % 9_999 + 1:04d}", "1") for number in range(10_000)]
+
+    book, change = only(a_book(bids=levels)), only(a_price_change(*[a_change()] * 10_000))
+
+    assert isinstance(book, Book)
+    assert isinstance(change, PriceChange)
+    assert (len(book.bids), len(change.changes)) == (9_999, 10_000)
+    assert kinds(a_book(asks=[*levels, a_level("0.5", "1")])) == ["clob/too-many"]
+    assert kinds(a_price_change(*[a_change()] * 10_001)) == ["clob/too-many"]
+
+
 @pytest.mark.parametrize(
     ("hostile", "kind"),
     [
