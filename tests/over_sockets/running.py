@@ -70,17 +70,20 @@ class Run(msgspec.Struct):
 Work = Callable[[Run], Awaitable[None]]
 
 
-def run_over_sockets(folder: Path, venue: VenueProcess, work: Work) -> Bot:
+def run_over_sockets(
+    folder: Path, venue: VenueProcess, work: Work, *, prepare: Callable[[Bot], None] = lambda _bot: None
+) -> Bot:
     """Runs the bot of this folder at this venue until `work` is over and one more round has been answered."""
-    return asyncio.run(_run(folder, venue, work))
+    return asyncio.run(_run(folder, venue, work, prepare))
 
 
-async def _run(folder: Path, venue: VenueProcess, work: Work) -> Bot:
+async def _run(folder: Path, venue: VenueProcess, work: Work, prepare: Callable[[Bot], None]) -> Bot:
     telling = Telling()
     config = load_config(folder)
     async with market_of(config, Asked(None, None, venue.url), telling) as market:
         clock = market.joined.clock
         bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=market.feeds)
+        prepare(bot)
         with contextlib.closing(bot):
             telling.pass_on(bot.warn)
             market.feeds.intake.on_first = bot.alarm.ring
