@@ -185,7 +185,7 @@ class Bot:
         if failure is not None:
             found.append(f"the journal cannot be written: {failure}; no entries meanwhile")
         if self.feeds is not None:
-            found += self.feeds.health().sentences()
+            found += self.feeds.problems()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
             found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")

@@ -52,7 +52,7 @@ class Session:
         self._broker = broker
         self._clock = clock
         self._sink = sink
-        self._tap = tap
+        self.tap = tap
         self._events: Iterator[MarketEvent] = source.events()
         self._is_live = source.is_live
         self._next: MarketEvent | None = None
@@ -120,7 +120,7 @@ class Session:
         """Takes market events up to `limit_ns`, until one asks for something. The hot loop of a replay: between two
         timers, with no order waiting, nothing but market data can come. Returns how many it took."""
         handle, events, event, count = self.engine.handle, self._events, self._next, 0
-        tap = self._tap
+        tap = self.tap
         while event is not None and event.at_ns <= limit_ns:
             effects = handle(event)
             count += 1
@@ -144,8 +144,8 @@ class Session:
     def _handled(self, event: Event) -> Sequence[Effect]:
         self.events += 1
         effects = self.engine.handle(event)
-        if self._tap is not None:
-            self._tap(self.engine.seq, event)
+        if self.tap is not None:
+            self.tap(self.engine.seq, event)
         return effects
 
     def _take_market(self, event: MarketEvent) -> None:
