@@ -1,4 +1,4 @@
-"""`replay`: a recording straight through the engine as fast as it goes, and an honest score; or a run from its record."""
+"""`replay`: a recording straight through the engine as fast as it goes, and an honest score; or a run by its record."""
 
 import tempfile
 from functools import partial

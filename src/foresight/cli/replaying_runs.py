@@ -61,7 +61,7 @@ def told(found: Exact) -> list[str]:
     lines = [first]
     if not found.has_ended and found.difference is None:
         lines.append(
-            f"The run has no end on record: it was killed, or goes on. Its last digest that could be compared is the one"
-            f" after input {found.compared_to:,}."
+            "The run has no end on record: it was killed, or goes on."
+            f" The last of its digests that was compared stands after input {found.compared_to:,}."
         )
     return lines + [f"{problem}." for problem in found.problems]

@@ -1,8 +1,8 @@
 """Replays a run from what it wrote: the same inputs into a fresh engine, and everything it decides compared.
 
 The engine is told what it was told at its start, and takes the inputs of record and journal in the order of their
-numbers. The journal entries that it makes are compared with those on disk, one by one, and the digest over all decisions
-with those that the run left on its way (invariant 7).
+numbers. The journal entries that it makes are compared with those on disk, one by one, and the digest over all
+decisions with those that the run left on its way (invariant 7).
 """
 
 import heapq
@@ -151,7 +151,9 @@ class _Replay:
         if self._recorded.damage is not None:
             self.missing = self._recorded.damage
         elif self._ends_in_order:
-            self.difference = Difference(made.seq, kind, f"the journal has no more entries; the replay makes {_shown(made)}")
+            self.difference = Difference(
+                made.seq, kind, f"the journal has no more entries; the replay makes {_shown(made)}"
+            )
 
     def _check(self, kept: Checkpoint, kind: str) -> None:
         self.recorded_digest, self.compared_to, self.has_ended = kept.digest, kept.seq, kept.is_last

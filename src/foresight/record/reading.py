@@ -73,14 +73,14 @@ class RunRecord:
 
     def _refuse(self, name: str, text: str) -> None:
         listed = self.segments.get(name)
-        first = int(name.split(".")[0]) if listed is None else listed.first
+        first = _first_of(name) if listed is None else listed.first
         last = self._before_next(name, first) if listed is None else listed.last
         self.holes.append(Hole(first, last, text))
         self.problems.append(f"{text}; it held inputs {first:,} to {last:,}")
 
     def _before_next(self, name: str, first: int) -> int:
         """A segment that no index names ends before the next one."""
-        later = [int(other.split(".")[0]) for other in self.segments if other > name]
+        later = [_first_of(other) for other in self.segments if other > name]
         return max(first, min(later, default=self.complete_to + 1) - 1)
 
     def why(self, seq: int) -> str | None:
@@ -92,6 +92,10 @@ class RunRecord:
         """Where it ends, and what is known of what comes after."""
         damaged = f" ({self.holes[-1].text})" if self.holes and self.holes[-1].last >= self.complete_to else ""
         return f"the record ends at input {self.complete_to:,}{damaged}"
+
+
+def _first_of(name: str) -> int:
+    return int(name.removesuffix(".parquet"))
 
 
 def _lost(line: Missing) -> Hole:

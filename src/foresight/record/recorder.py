@@ -1,10 +1,10 @@
 """The loop's side of the record: takes inputs, hands them over in batches, and keeps them until they are on disk.
 
-On the loop an input is two appends to a list. Every BATCH_ROWS of them, or BATCH_NS of their time, are encoded and given
-to the socket of the writer process, which never makes the loop wait. What the writer has not closed into a segment stays
-here, so a writer that dies or meets a full disk loses nothing: another one is started and is sent it again. Only when
-WAITING_BYTES_MAX are kept so do new market inputs fall away; what fell away is put on record as soon as there is room.
-The bot goes on in any case.
+On the loop an input is two appends to a list. Every BATCH_ROWS of them, or BATCH_NS of their time, are encoded and
+given to the socket of the writer process, which never makes the loop wait. What the writer has not closed into a
+segment stays here, so a writer that dies or meets a full disk loses nothing: another one is started and is sent it
+again. Only when WAITING_BYTES_MAX are kept so do new market inputs fall away; what fell away is put on record as soon
+as there is room. The bot goes on in any case.
 """
 
 import time
@@ -85,7 +85,7 @@ class Recorder:
         if self._lost is not None:
             return f"{self._failure or 'the writer is behind'}; {self._lost.count} inputs are lost so far"
         if self._failure is not None:
-            return f"{self._failure}; {self._kept_bytes // 1024} KiB wait in memory, of at most {WAITING_BYTES_MAX // 1024}"
+            return f"{self._failure}; {self._kept_bytes:,} bytes wait in memory, of at most {WAITING_BYTES_MAX:,}"
         return None
 
     def close(self) -> None:

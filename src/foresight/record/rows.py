@@ -109,7 +109,9 @@ def _levels(books: Sequence[tuple[tuple[int, int], ...]]) -> pl.Series:
     """Lists of levels, made from one flat list: four times as fast as from tuples, of which books have many."""
     flat = pl.Series(list(chain.from_iterable(chain.from_iterable(books))), dtype=pl.Int64)
     rows = pl.Series("row", list(chain.from_iterable([row] * len(book) for row, book in enumerate(books))), pl.Int64)
-    levels = pl.DataFrame([rows, flat.gather_every(2).alias("price_micros"), flat.gather_every(2, 1).alias("size_micros")])
+    levels = pl.DataFrame(
+        [rows, flat.gather_every(2).alias("price_micros"), flat.gather_every(2, 1).alias("size_micros")]
+    )
     filled = levels.group_by("row", maintain_order=True).agg(pl.struct("price_micros", "size_micros").alias("book"))
     every = pl.DataFrame([pl.Series("row", range(len(books)), dtype=pl.Int64)])
     return every.join(filled, on="row", how="left", maintain_order="left")["book"].fill_null([]).cast(LEVELS)

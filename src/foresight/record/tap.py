@@ -1,4 +1,4 @@
-"""Puts every input of the engine where it belongs: market data and timers into the record, all else into the journal."""
+"""Puts every input of the engine where it belongs: market data and timers to the record, all else to the journal."""
 
 import platform
 from importlib import metadata

@@ -39,7 +39,15 @@ class WriterLink:
 
     def _started(self, descriptor: int, folder: Path, keep_bytes: int) -> "subprocess.Popen[bytes]":
         """A session of its own: what a terminal sends the bot is not for it, and it can be nicer as a session."""
-        words = [sys.executable, "-P", "-m", "foresight.record", str(descriptor), str(folder.absolute()), str(keep_bytes)]
+        words = [
+            sys.executable,
+            "-P",
+            "-m",
+            "foresight.record",
+            str(descriptor),
+            str(folder.absolute()),
+            str(keep_bytes),
+        ]
         return subprocess.Popen(  # noqa: S603 - our own module, and no shell
             words,
             pass_fds=[descriptor],

@@ -62,7 +62,7 @@ class RunSink:
         self.projection.rebuild(())
         self.journal_writer = JournalWriter(run / "journal.sqlite", self.projection)
 
-    def answered(self, asked: Evaluate, answer: Decided | Raised) -> None:
+    def answered(self, asked: Evaluate, answer: Decided | Raised) -> None:  # noqa: ARG002 - the answer is an input
         """The journal keeps beside an answer what was asked."""
         if self.tap is not None:
             self.tap.asked(asked)
