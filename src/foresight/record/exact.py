@@ -70,7 +70,7 @@ def replay_run(record_folder: Path, journal: Path, on_progress: Progress | None 
         inputs = _Inputs(record, connection, journal)
         replay = _Replay(begun, list(read_checkpoints(connection)), _Entries(journal))
         replay.run(inputs.merged(), on_progress)
-    if replay.difference is None and inputs.missing is None:
+    if replay.difference is None and replay.missing is None and inputs.missing is None:
         replay.look_behind_the_end(record)
     return Exact(
         run=record_folder.name,
