@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from record.recorded import Written, run_everything
 
+from record.recorded import Written, run_everything
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from runtime.operated import Operated, a_new_bot
-
 from foresight.record.exact import Exact, replay_run
+from runtime.operated import Operated, a_new_bot
 
 
 def run_everything(home: Path) -> tuple[Path, str]:
-    """Runs twenty simulated minutes in lock-step. Returns the bot's folder and the digest that the engine ended with."""
+    """Runs twenty simulated minutes in lock-step. Returns the bot's folder and the digest of the engine at its end."""
     with a_new_bot(home) as operated:
         operated.begin()
         operated.run_for(180)

@@ -6,16 +6,14 @@ import typing
 from pathlib import Path
 
 import pytest
-from record.recorded import Written
 
 from foresight.errors import JournalRefused, RecordRefused
 from foresight.events import Event
 from foresight.record.kinds import RECORDED
 from foresight.record.reading import RunRecord
 from foresight.runtime.journal import read_journal
-from foresight.runtime.journal_inputs import FORMAT, JournalInput
-
-LATER = FORMAT + 1
+from foresight.runtime.journal_inputs import JournalInput
+from record.recorded import Written
 
 
 def test_every_input_of_the_engine_has_one_home() -> None:
@@ -50,10 +48,8 @@ def test_an_input_that_was_another_one_is_found_at_the_first_entry_that_differs(
     written.change("DELETE FROM checkpoints")
     seq, body = written.ask("SELECT input, body FROM journal WHERE kind = 'FillBooked' LIMIT 1")[0]
     assert json.loads(str(body))["fill"]["fee_micros"]
-    written.change(
-        "UPDATE inputs SET body = (SELECT body FROM inputs WHERE kind = 'OrderFilled' ORDER BY seq DESC LIMIT 1), crc = "
-        f"(SELECT crc FROM inputs WHERE kind = 'OrderFilled' ORDER BY seq DESC LIMIT 1) WHERE seq = {seq}"
-    )
+    last = "FROM inputs WHERE kind = 'OrderFilled' ORDER BY seq DESC LIMIT 1"
+    written.change(f"UPDATE inputs SET body = (SELECT body {last}), crc = (SELECT crc {last}) WHERE seq = {seq}")
     found = written.replay()
     assert not found.is_equal
     assert found.difference is not None

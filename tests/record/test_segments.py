@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from record.recorded import Written
 
 from foresight.errors import RecordRefused
 from foresight.events import Timer
@@ -15,6 +14,7 @@ from foresight.record.index import INDEX, Missing, Removed, Segment, add_line, r
 from foresight.record.reading import RunRecord
 from foresight.record.retention import keep_within
 from foresight.record.segments import SegmentWriter
+from record.recorded import Written
 
 
 def timers(first: int, count: int) -> tuple[list[int], list[Timer]]:
@@ -202,7 +202,7 @@ def test_a_replay_names_a_missing_segment(written: Written) -> None:
 
 def test_a_replay_without_the_last_segment_is_equal_up_to_it_and_says_so(written: Written) -> None:
     split(written.record)
-    last = sorted(written.record.glob("*.parquet"))[-1]
+    last = max(written.record.glob("*.parquet"))
     os.truncate(last, last.stat().st_size // 2)
     found = written.replay()
     assert (found.is_equal, found.difference) == (False, None)

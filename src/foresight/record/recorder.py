@@ -83,7 +83,7 @@ class Recorder:
     def problem(self) -> str | None:
         """Why market data is not recorded now; None: all is well."""
         if self._lost is not None:
-            return f"{self._failure or 'the writer is behind'}; {self._lost.count} inputs are lost so far"
+            return f"{self._lost.why}; {self._lost.count:,} inputs are lost so far"
         if self._failure is not None:
             return f"{self._failure}; {self._kept_bytes:,} bytes wait in memory, of at most {WAITING_BYTES_MAX:,}"
         return None
@@ -96,7 +96,7 @@ class Recorder:
         if self._lost is not None:
             self._append(self._lost.last, self._lost)
             self._lost = None
-        while self._kept_bytes and time.monotonic() < until_s:
+        while (self._kept_bytes or self._link is not None) and time.monotonic() < until_s:
             self._wait_at_the_end()
         if self._kept_bytes:
             why = self._failure or f"the writer has not answered for {CLOSE_S:.0f} s"
@@ -119,18 +119,22 @@ class Recorder:
     # What is kept
 
     def _keep(self, seqs: list[int], events: list[Recorded]) -> None:
-        """Puts a batch behind the others, or drops it where there is no room."""
-        data = framed(self._encoder.encode(Batch(seqs, events)))
+        """Puts a batch behind the others, or drops it where there is no room, or where it cannot be encoded: an integer
+        of more than 64 bits, a text that is none."""
+        try:
+            data = framed(self._encoder.encode(Batch(seqs, events)))
+        except (OverflowError, UnicodeEncodeError) as error:
+            self._lose(seqs, f"a value cannot be encoded: {error}")
+            return
         if self._kept_bytes + len(data) > WAITING_BYTES_MAX:
-            self._lose(seqs)
+            self._lose(seqs, self._failure or "the writer was behind")
             return
         if self._lost is not None:
             self._append(self._lost.last, self._lost)
             self._lost = None
         self._put(Frame(seqs[-1], data))
 
-    def _lose(self, seqs: list[int]) -> None:
-        why = self._failure or "the writer was behind"
+    def _lose(self, seqs: list[int], why: str) -> None:
         if self._lost is None:
             self._warn(f"market data is not recorded from input {seqs[0]} on: {why}")
             self._lost = Lost(seqs[0], seqs[-1], len(seqs), why)

@@ -8,7 +8,10 @@ most the open seconds, of market data only.
 import hashlib
 import os
 import time
+from itertools import chain
 from pathlib import Path
+
+import polars as pl
 
 from foresight.record.index import Missing, Segment, add_line, segment_name
 from foresight.record.kinds import Recorded
@@ -20,6 +23,8 @@ SEGMENT_BYTES_MAX = 16 * 1024 * 1024
 SEGMENT_S = 30.0
 STAGING = ".staging.parquet"
 COMPRESSION_LEVEL = 3
+UNFIT = (OverflowError, TypeError, ValueError, pl.exceptions.PolarsError)
+EMPTY = table_of([], [])
 
 
 class SegmentWriter:
@@ -29,19 +34,19 @@ class SegmentWriter:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._seqs: list[int] = []
-        self._events: list[Recorded] = []
+        self._batches: list[tuple[list[int], list[Recorded]]] = []
+        self._rows = 0
         self._bytes = 0
         self._opened_s = 0.0
 
     def take(self, seqs: list[int], events: list[Recorded], size: int) -> Segment | None:
         """Takes a batch whose frame had `size` bytes. Returns the segment when it filled one."""
-        if not self._seqs:
+        if not self._batches:
             self._opened_s = time.monotonic()
-        self._seqs += seqs
-        self._events += events
+        self._batches.append((seqs, events))
+        self._rows += len(seqs)
         self._bytes += size
-        is_full = len(self._seqs) >= SEGMENT_ROWS_MAX or self._bytes >= SEGMENT_BYTES_MAX
+        is_full = self._rows >= SEGMENT_ROWS_MAX or self._bytes >= SEGMENT_BYTES_MAX
         return self.close() if is_full or self.seconds_left() <= 0 else None
 
     def lose(self, missing: Missing) -> None:
@@ -50,24 +55,44 @@ class SegmentWriter:
 
     def seconds_left(self) -> float:
         """Until the open segment is to be closed."""
-        return SEGMENT_S - (time.monotonic() - self._opened_s) if self._seqs else SEGMENT_S
+        return SEGMENT_S - (time.monotonic() - self._opened_s) if self._batches else SEGMENT_S
 
     def close(self) -> Segment | None:
         """Writes the open segment; None where nothing is open."""
-        if not self._seqs:
+        if not self._batches:
             return None
-        first, last = self._seqs[0], self._seqs[-1]
-        staging = self.folder / STAGING
-        table_of(self._seqs, self._events).write_parquet(
+        first, last = self._batches[0][0][0], self._batches[-1][0][-1]
+        table, staging = self._table(), self.folder / STAGING
+        table.write_parquet(
             staging, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=SEGMENT_ROWS_MAX
         )
         digest, size = _synced(staging)
         staging.replace(self.folder / segment_name(first))
         _sync_folder(self.folder)
-        segment = Segment(first, last, len(self._seqs), size, digest)
+        segment = Segment(first, last, table.height, size, digest)
         add_line(self.folder, segment)
-        self._seqs, self._events, self._bytes = [], [], 0
+        self._batches, self._rows, self._bytes = [], 0, 0
         return segment
+
+    def _table(self) -> pl.DataFrame:
+        """All rows. A batch with a value that fits into no column, such as an integer of more than 64 bits, is left out
+        and put on record as lost: else it would keep all the others from the disk for ever."""
+        try:
+            return _joined(self._batches)
+        except UNFIT:
+            return _joined([batch for batch in self._batches if self._fits(*batch)])
+
+    def _fits(self, seqs: list[int], events: list[Recorded]) -> bool:
+        try:
+            table_of(seqs, events)
+        except UNFIT as error:
+            self.lose(Missing(seqs[0], seqs[-1], len(seqs), f"a value has no column: {error}"))
+            return False
+        return True
+
+
+def _joined(batches: list[tuple[list[int], list[Recorded]]]) -> pl.DataFrame:
+    return table_of(*(list(chain.from_iterable(each)) for each in zip(*batches, strict=True))) if batches else EMPTY
 
 
 def _synced(path: Path) -> tuple[str, int]:
