@@ -1,10 +1,12 @@
 """One run for all tests that only look at what it wrote."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from record.recorded import Written, run_everything
+from recorded import Written, run_everything
+from runtime.operated import Operated, a_new_bot
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,10 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture
 def written(everything: tuple[Path, str], tmp_path: Path) -> Written:
     return Written(everything[0], tmp_path)
+
+
+@pytest.fixture
+def operated(tmp_path: Path) -> Iterator[Operated]:
+    with a_new_bot(tmp_path) as operated:
+        operated.begin()
+        yield operated

@@ -13,7 +13,7 @@ from foresight.record.kinds import RECORDED
 from foresight.record.reading import RunRecord
 from foresight.runtime.journal import read_journal
 from foresight.runtime.journal_inputs import JournalInput
-from record.recorded import Written
+from recorded import Written
 
 
 def test_every_input_of_the_engine_has_one_home() -> None:

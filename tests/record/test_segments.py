@@ -14,7 +14,7 @@ from foresight.record.index import INDEX, Missing, Removed, Segment, add_line, r
 from foresight.record.reading import RunRecord
 from foresight.record.retention import keep_within
 from foresight.record.segments import SegmentWriter
-from record.recorded import Written
+from recorded import Written
 
 
 def timers(first: int, count: int) -> tuple[list[int], list[Timer]]:

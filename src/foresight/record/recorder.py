@@ -21,7 +21,7 @@ from foresight.record.writer_link import WriterLink, refusal_in
 BATCH_ROWS = 256
 BATCH_NS = 250_000_000
 WAITING_BYTES_MAX = 64 * 1024 * 1024
-"""Two minutes of 5,000 inputs a second. What comes then is dropped: the older part stays whole."""
+"""Over a minute of 5,000 inputs a second. What comes then is dropped: the older part stays whole."""
 UNSENT_BYTES_MAX = 1024 * 1024
 """How far a patient recorder, in lock-step, is ahead of its writer."""
 RETRY_S = 5.0
