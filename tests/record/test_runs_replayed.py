@@ -49,7 +49,7 @@ def test_after_kill_9_what_was_received_is_whole_and_the_replay_says_where_it_en
         running.process.send_signal(signal.SIGKILL)
         running.process.wait()
         folder = bot / "data/record/0001-simulated"
-        eventually(lambda: any(folder.glob("*.parquet")), "the writer to close what it has received")
+        eventually(lambda: any(folder.glob("[0-9]*.parquet")), "the writer to close what it has received")
     record = RunRecord(folder)
     assert len(list(record.events())) > 1_000
     assert record.problems == []

@@ -61,10 +61,10 @@ def _write(link: socket.socket, writer: SegmentWriter, keep_bytes: int) -> None:
 
 
 def _frames(link: socket.socket, writer: SegmentWriter, keep_bytes: int) -> Iterator[bytes]:
-    frames = Frames()
+    frames, poll = Frames(), select.poll()
+    poll.register(link, select.POLLIN)
     while True:
-        ready, _, _ = select.select([link], [], [], max(0.0, writer.seconds_left()))
-        if not ready:
+        if not poll.poll(max(0.0, writer.seconds_left()) * 1000):
             _closed(link, writer, writer.close(), keep_bytes)
             continue
         received = link.recv(RECEIVE_BYTES)

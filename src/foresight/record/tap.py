@@ -55,6 +55,8 @@ class Tap:
 
     def close(self) -> None:
         """The run has ended in order: its last digest, and the record made whole."""
-        self._journal.keep(Checkpoint(self._engine.seq, self._engine.digest.hex(), is_last=True))
-        if self._recorder is not None:
-            self._recorder.close()
+        try:
+            self._journal.keep(Checkpoint(self._engine.seq, self._engine.digest.hex(), is_last=True))
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()

@@ -88,7 +88,9 @@ class WriterLink:
 
     def wait(self, seconds: float, *, for_room: bool) -> None:
         """Until the writer says something, or takes something, or the time is over."""
-        select.select([self._socket], [self._socket] if for_room else [], [], max(0.0, seconds))
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if for_room else 0))
+        poll.poll(seconds * 1000)
 
     def finish(self) -> None:
         """Nothing more will be sent."""
