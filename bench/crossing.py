@@ -58,6 +58,7 @@ class Quotes:
     """A source of ready-made events: one long market for each instrument, quoted on its UP side."""
 
     origin: Origin = "simulated"
+    is_live = False
     name = "benchmark quotes"
 
     def __init__(self, instruments: int, events: int, seed: int) -> None:

@@ -105,8 +105,18 @@ class SlotsSection(_Section):
 
 
 class VenueSection(_Section):
-    source: Literal["simulated"] = Field(default="simulated", description='"simulated"')
+    source: Literal["local", "simulated", "polymarket"] = Field(
+        default="local", description='"local", "simulated" or "polymarket"'
+    )
+    address: str = Field(
+        default="",
+        pattern=r"^(http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5})?$",
+        description='the address of a local venue that runs already, such as "http://127.0.0.1:8170", or ""',
+    )
     seed: int = _whole(7, 0, 2**63 - 1, "(any will do)")
+    redundant: bool = Field(default=False, description="true or false")
+    rtds: bool = Field(default=False, description="true or false")
+    website: bool = Field(default=True, description="true or false")
 
 
 class EvaluationSection(_Section):
@@ -119,6 +129,7 @@ class EvaluationSection(_Section):
 class StalenessSection(_Section):
     book_s: int = _whole(15, 1, 3_600, "of seconds")
     underlying_s: int = _whole(15, 1, 3_600, "of seconds")
+    reference_s: int = _whole(120, 1, 3_600, "of seconds")
 
 
 class PaperSection(_Section):
@@ -137,6 +148,7 @@ class RiskSection(_Section):
     orders_per_minute_max: int = _whole(30, 1, 10_000, "of orders")
     book_age_max_s: int = _whole(10, 1, 3_600, "of seconds")
     underlying_age_max_s: int = _whole(10, 1, 3_600, "of seconds")
+    reference_age_max_s: int = _whole(120, 1, 3_600, "of seconds")
     clock_drift_max_ms: int = _whole(500, 1, 60_000, "of milliseconds")
 
     def limits(self) -> RiskLimits:
@@ -151,6 +163,7 @@ class RiskSection(_Section):
             orders_per_minute_max=self.orders_per_minute_max,
             book_age_max_ns=self.book_age_max_s * SECOND_NS,
             underlying_age_max_ns=self.underlying_age_max_s * SECOND_NS,
+            reference_age_max_ns=self.reference_age_max_s * SECOND_NS,
             clock_drift_max_ms=float(self.clock_drift_max_ms),
         )
 
@@ -230,6 +243,7 @@ class Config(_Section):
             event_gap_ns=self.evaluation.on_event_gap_ms * NS_PER_MS,
             book_stale_ns=self.staleness.book_s * SECOND_NS,
             underlying_stale_ns=self.staleness.underlying_s * SECOND_NS,
+            reference_stale_ns=self.staleness.reference_s * SECOND_NS,
             risk=self.risk.limits(),
             unknown_passes=dict(self.gates.unknown_passes),
             unknown_passes_by_default=self.gates.unknown_passes_by_default,

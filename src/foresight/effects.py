@@ -37,6 +37,14 @@ class Trip(msgspec.Struct, frozen=True):
     text: str
 
 
+class Rebuild(msgspec.Struct, frozen=True):
+    """The book of this outcome is lost: fetch a whole one."""
+
+    at_ns: int
+    token: Token
+    why: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A taker order. A BUY spends `amount_micros` dollars, a SELL gives `amount_micros` shares. `release` and
     `revision` are those that decided on it."""
@@ -215,4 +223,4 @@ class Schedule(msgspec.Struct, frozen=True):
     due_ns: int | None
 
 
-Effect = Evaluate | KeepOnTape | SendOrder | Trip | Journal | Notify | Schedule
+Effect = Evaluate | KeepOnTape | SendOrder | Trip | Journal | Notify | Schedule | Rebuild

@@ -9,6 +9,8 @@ ForesightError
 ├── RecordRefused       a run's record cannot be read; says which part
 ├── LedgerRefused       a ledger file cannot be read; it can be made anew from the journal
 ├── DesiredRefused      `state/desired.json` is wrong; says which value and why
+├── FeedFailed          a venue cannot be reached or does not answer as it should; what was known stays known
+├── VenueRefused        a venue cannot be traded at, or a local one not be started; nothing was started
 ├── BotBusy             another process runs this bot
 └── TradeUnknown        no trade has that id
 """
@@ -71,6 +73,14 @@ class LedgerRefused(ForesightError):
 
 class DesiredRefused(ForesightError):
     """What the operator asks for cannot be done."""
+
+
+class FeedFailed(ForesightError):
+    """A venue cannot be reached, or does not answer as it should."""
+
+
+class VenueRefused(ForesightError):
+    """A venue cannot be traded at, or a local one cannot be started."""
 
 
 class BotBusy(ForesightError):

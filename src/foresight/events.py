@@ -54,7 +54,7 @@ class Depth(msgspec.Struct, frozen=True, tag=True):
 class Levels(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Some levels of one outcome's book are new: (price, size now) in micros, a size of 0 takes the level away. It
     means something only after a `Depth` of the same book. `best_*` is the top that the venue names with it: a book that
-    then has another one has diverged."""
+    keeps another one has diverged."""
 
     at_ns: int
     token: Token

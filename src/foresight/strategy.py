@@ -81,13 +81,14 @@ class Book(msgspec.Struct, frozen=True, array_like=True):
 class Prices(msgspec.Struct, frozen=True, array_like=True):
     """The underlying, from one feed.
 
-    `move` is ln(now / open of this window), from the same feed, so that a basis between feeds cancels; None when the
-    feed was not seen around the open. For a market that settles on a 60-second average the open is that average.
-    `returns` are (seconds, log return) over the last {10, 30, 60, 120, 300, 900} seconds, `volatility` is (seconds,
-    realised volatility per square-root second) over {60, 300, 1800} seconds of one-second returns. Each is absent
-    where the feed does not reach back far enough (for volatility, over 95 % of its window). `settling_s` seconds of
-    the closing average are already known, with mean log move `settling_move` from the open. `closes` are the prices
-    every 5 s, oldest first, at most the last five minutes.
+    `move` is ln(now / open of this window) in this feed's prices, so that a basis between feeds cancels; None where the
+    open is not known. For a market that settles on a 60-second average the open is that average. `returns` are
+    (seconds, log return) over the last {10, 30, 60, 120, 300, 900} seconds, `volatility` is (seconds, realised
+    volatility per square-root second) over {60, 300, 1800} seconds of one-second returns. Each is absent where the feed
+    does not reach back far enough (for volatility, over 95 % of its window). `settling_s` seconds of the closing
+    average are already known, with mean log move `settling_move` from the open. `closes` are the prices every 5 s,
+    oldest first, at most the last five minutes. `open_by` says how the open is known: `feed`, or `basis` where this
+    feed did not tell it and the official price to beat was brought over by `basis`, which is ln(oracle / underlying).
     """
 
     feed: str
@@ -99,6 +100,8 @@ class Prices(msgspec.Struct, frozen=True, array_like=True):
     settling_s: int
     settling_move: float | None
     closes: tuple[float, ...]
+    open_by: Literal["feed", "basis"] | None = None
+    basis: float | None = None
 
     def return_over(self, seconds: int) -> float | None:
         """The log return over one of the horizons, None where it is not known."""

@@ -15,7 +15,7 @@ from market_builders import (
 )
 
 from foresight.effects import Order
-from foresight.events import Fill, OrderClosed, OrderFilled
+from foresight.events import Depth, Fill, OrderClosed, OrderFilled
 from foresight.markets import MarketId, OrderId, Token
 from foresight.money import MICROS, cost_of, fee_of, micros
 
@@ -268,7 +268,8 @@ def test_no_fill_is_beyond_the_limit_the_level_or_the_amount(
 ) -> None:
     venue = Venue(a_market())
     book = venue.books[venue.market.up]
-    book.asks, book.bids = tuple(sorted(levels)), tuple(sorted(levels, reverse=True))
+    asks, bids = tuple(sorted(levels)), tuple(sorted(levels, reverse=True))
+    book.take_depth(Depth(0, venue.market.up, bids, asks))
     offered = dict(levels)
 
     events = venue.answered(an_order_of(side, amount, limit, kind))
@@ -290,7 +291,7 @@ def test_no_fill_is_beyond_the_limit_the_level_or_the_amount(
 @given(st.integers(MICROS, 100 * MICROS), st.integers(1, MICROS - 1))
 def test_a_deep_level_gives_as_many_shares_as_the_stake_can_buy(amount: int, price: int) -> None:
     venue = Venue(a_market())
-    venue.books[venue.market.up].asks = ((price, 10**15),)
+    venue.books[venue.market.up].take_depth(Depth(0, venue.market.up, (), ((price, 10**15),)))
 
     (fill,) = fills_of(venue.answered(an_order_of("BUY", amount, price, "FOK")))
 

@@ -60,6 +60,7 @@ class Kept:
     """A recording whose events are read once, for many runs."""
 
     origin: Origin = "simulated"
+    is_live = False
 
     def __init__(self, folder: Path = RECORDING) -> None:
         recording = Recording(folder)

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from foresight.cli import deploying, explaining, pinning, reading, releasing, replaying, running, setting_up, tuning
+from foresight.cli import (
+    deploying,
+    explaining,
+    pinning,
+    reading,
+    releasing,
+    replaying,
+    running,
+    serving,
+    setting_up,
+    tuning,
+)
 from foresight.errors import ForesightError
 from tesseract import TesseractError
 
@@ -31,7 +42,7 @@ def foresight(
         raise typer.Exit
 
 
-for group in (setting_up, running, deploying, pinning, releasing, tuning, reading, explaining, replaying):
+for group in (setting_up, running, serving, deploying, pinning, releasing, tuning, reading, explaining, replaying):
     group.register(app)
 
 

@@ -44,7 +44,13 @@ def run(
         float | None, typer.Option(min=0.01, max=1000, help="Venue seconds per real second; 1 by default.")
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Lock-step: as fast as it goes; proves no lateness.")] = False,
-    simulate: Annotated[bool, typer.Option("--simulate", help="Trade the simulated market (the default).")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Trade the simulated market inside the bot, without sockets.")
+    ] = False,
+    venue: Annotated[
+        str | None,
+        typer.Option("--venue", metavar="URL", help="A local venue that runs, such as http://127.0.0.1:8170."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The simulated market's seed; default from bot.toml.")] = None,
     recording: Annotated[Path | None, typer.Option(metavar="DIR", help="Trade a recording, in its own time.")] = None,
     source: Annotated[
@@ -56,14 +62,25 @@ def run(
         raise typer.BadParameter("--recording and --simulate or --seed exclude each other")
     if fast and speed is not None:
         raise typer.BadParameter("--fast goes as fast as it can; give it or --speed, not both")
+    if venue is not None and (fast or simulate or recording is not None or seed is not None):
+        raise typer.BadParameter(
+            "--venue is a market of its own; it goes with none of --fast, --simulate, --recording, --seed"
+        )
     config = load_config(bot_folder(bot).root)
+    duration_ns = None if for_ is None else int(seconds_of(for_) * SECOND_NS)
+    is_inside = fast or simulate or recording is not None or (config.venue.source == "simulated" and venue is None)
+    if not is_inside:
+        asyncio.run(_over_sockets(config, (speed, seed, venue), duration_ns, quiet=json))
+        return
     market = _market(config, recording, tuple(source or ()), seed)
-    seconds = None if for_ is None else seconds_of(for_)
-    until_ns = None if seconds is None else market.start_ns + int(seconds * SECOND_NS)
     if fast:
-        _run_fast(config, market, until_ns, quiet=json)
+        _run_fast(config, market, _end(market, duration_ns), quiet=json)
     else:
-        _run_paced(config, market, until_ns, speed=speed or 1.0, quiet=json)
+        asyncio.run(_paced(config, market, _end(market, duration_ns), speed=speed or 1.0, quiet=json))
+
+
+def _end(market: Source, duration_ns: int | None) -> int | None:
+    return None if duration_ns is None else market.start_ns + duration_ns
 
 
 def seconds_of(text: str) -> float:
@@ -85,10 +102,6 @@ def _market(config: Config, recording: Path | None, sources: tuple[str, ...], se
     return SimulatedMarket(config.venue.seed if seed is None else seed, slots)
 
 
-def _run_paced(config: Config, market: Source, until_ns: int | None, *, speed: float, quiet: bool) -> None:
-    asyncio.run(_paced(config, market, until_ns, speed=speed, quiet=quiet))
-
-
 async def _paced(config: Config, market: Source, until_ns: int | None, *, speed: float, quiet: bool) -> None:
     bot = Bot(config, market, LockstepClock(market.start_ns), speed=speed, in_process=False)
     with contextlib.closing(bot):
@@ -100,6 +113,29 @@ async def _paced(config: Config, market: Source, until_ns: int | None, *, speed:
         bot.use_clock(clock)
         if not stop.is_set():
             await run_paced(bot, clock, until_ns=until_ns, screen=_screen(quiet=quiet))
+    _say_goodbye(bot, quiet=quiet)
+
+
+async def _over_sockets(
+    config: Config, asked: tuple[float | None, int | None, str | None], duration_ns: int | None, *, quiet: bool
+) -> None:
+    from foresight.cli.sockets import Asked, Telling, market_of  # noqa: PLC0415 - HTTP clients load where they are needed
+
+    telling = Telling()
+    if not quiet:
+        out.print(Text("Foresight, paper mode. Connecting …"))
+    async with market_of(config, Asked(*asked), telling) as market:
+        clock, feeds = market.joined.clock, market.feeds
+        bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds)
+        with contextlib.closing(bot):
+            telling.pass_on(bot.warn)
+            feeds.intake.on_first = bot.alarm.ring
+            _greet(bot, quiet=quiet)
+            with stop_asked() as stop:
+                bot.session.begin()
+                await bot.start()
+            if not stop.is_set():
+                await run_paced(bot, clock, until_ns=_end(market, duration_ns), screen=_screen(quiet=quiet))
     _say_goodbye(bot, quiet=quiet)
 
 

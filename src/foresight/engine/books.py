@@ -3,12 +3,17 @@
 UP and DOWN are mirror images (a bid for UP at p is an ask for DOWN at 1 - p, docs/venue.md), so a side that its own
 book has not told for `MIRROR_AFTER_NS` is read off the other outcome's book. Where both are fresh the own book
 counts, because recorded books were polled one after the other and differ by a moment.
+
+A source tells tops (`Quote`), whole books (`Depth`), or a whole book once and then its changes (`Levels`). Changes mean
+something only after a whole book; a book whose top stays another one than the venue names has diverged, and tells
+nothing until the next whole one.
 """
 
 import math
 from collections import deque
 
-from foresight.events import ABSENT, NOT_TOLD, Depth, Printed, Quote
+from foresight.engine.ladder import Ladder, Level
+from foresight.events import ABSENT, NOT_TOLD, Depth, Levels, Printed, Quote
 from foresight.markets import SECOND_NS, Market, MarketId, Outcome, Token
 from foresight.money import MICROS
 from foresight.strategy import Book
@@ -22,23 +27,31 @@ HISTORY_SAMPLES = 24
 LEVELS_SHOWN = 10
 DEPTH_LEVELS = 5
 NEVER_NS = -(10**18)
+AVERAGED_EVERY_NS = SECOND_NS
+"""Changes of a streamed book come a hundred times a second; the averages over updates take one of them a second, which
+is how often the other kinds of source tell a book."""
+
+DIVERGED_AFTER_NS = SECOND_NS
+"""A named top counts all changes of its stamp, and some of them come up to 10 ms later in a recording."""
 
 
 class BookState:
     """Prices and sizes are micros; `ABSENT` is an empty side, `NOT_TOLD` an unknown one."""
 
     __slots__ = (
+        "_asks",
+        "_averaged_ns",
+        "_bids",
+        "_doubted_ns",
         "ask",
         "ask_at_ns",
         "ask_depth",
         "ask_history",
         "ask_size",
-        "asks",
         "bid",
         "bid_at_ns",
         "bid_depth",
         "bid_size",
-        "bids",
         "event_from_ns",
         "last_trade",
         "market",
@@ -60,8 +73,10 @@ class BookState:
         self.bid_size = self.ask_size = NOT_TOLD
         self.bid_depth = self.ask_depth = NOT_TOLD
         self.bid_at_ns = self.ask_at_ns = NEVER_NS
-        self.bids: tuple[tuple[int, int], ...] = ()
-        self.asks: tuple[tuple[int, int], ...] = ()
+        self._bids: Ladder | None = None
+        self._asks: Ladder | None = None
+        self._averaged_ns = NEVER_NS
+        self._doubted_ns: int | None = None
         self.mid_fast = self.mid_slow = -1.0
         self.mid_variance = 0.0
         self.last_trade = NOT_TOLD
@@ -71,7 +86,7 @@ class BookState:
 
     def take_quote(self, quote: Quote) -> None:
         """A new top of book. A side that is `NOT_TOLD` stays as it was; levels below the old top are not known."""
-        self.bids = self.asks = ()
+        self._bids = self._asks = None
         bid = quote.bid_micros
         ask = quote.ask_micros
         if bid >= ABSENT:
@@ -89,32 +104,86 @@ class BookState:
         else:
             ask = self.ask
         if bid > 0 and ask > 0:
-            mid = (bid + ask) * 0.5
-            if self.mid_fast < 0:
-                self.mid_fast = self.mid_slow = mid
-            else:
-                self.mid_fast += (mid - self.mid_fast) * FAST_WEIGHT
-                away = mid - self.mid_slow
-                step = away * SLOW_WEIGHT
-                self.mid_slow += step
-                self.mid_variance = SLOW_KEPT * (self.mid_variance + away * step)
+            self._average((bid + ask) * 0.5)
+
+    def _average(self, mid: float) -> None:
+        if self.mid_fast < 0:
+            self.mid_fast = self.mid_slow = mid
+        else:
+            self.mid_fast += (mid - self.mid_fast) * FAST_WEIGHT
+            away = mid - self.mid_slow
+            step = away * SLOW_WEIGHT
+            self.mid_slow += step
+            self.mid_variance = SLOW_KEPT * (self.mid_variance + away * step)
 
     def take_depth(self, depth: Depth) -> None:
-        """A new whole book."""
-        bids, asks = depth.bids, depth.asks
+        """A new whole book. Levels that are newer than it is stay as they are."""
+        earlier, stamped_ns = (self._bids, self._asks), depth.stamped_ns
+        bids, asks = Ladder(depth.bids, stamped_ns, is_bid=True), Ladder(depth.asks, stamped_ns, is_bid=False)
+        if stamped_ns:
+            for ladder, before in zip((bids, asks), earlier, strict=True):
+                for price, size, stamp in before.newer_than(stamped_ns) if before is not None else ():
+                    ladder.put(price, size, stamp)
         self.take_quote(
             Quote(
                 depth.at_ns,
                 depth.token,
-                bids[0][0] if bids else ABSENT,
-                asks[0][0] if asks else ABSENT,
-                bids[0][1] if bids else NOT_TOLD,
-                asks[0][1] if asks else NOT_TOLD,
-                sum(size for _, size in bids[:DEPTH_LEVELS]),
-                sum(size for _, size in asks[:DEPTH_LEVELS]),
+                bids.best,
+                asks.best,
+                bids.size_at_best() or NOT_TOLD,
+                asks.size_at_best() or NOT_TOLD,
+                _depth(bids.levels()),
+                _depth(asks.levels()),
             )
         )
-        self.bids, self.asks = bids, asks
+        self._bids, self._asks = bids, asks
+        self._doubted_ns = None
+
+    def take_levels(self, event: Levels) -> bool:
+        """New sizes of some levels. False when the book has diverged from the tops that the venue names, and is lost.
+        Before a whole book it changes nothing."""
+        bids, asks = self._bids, self._asks
+        if bids is None or asks is None:
+            return True
+        for price, size in event.bids:
+            bids.put(price, size, event.stamped_ns)
+        for price, size in event.asks:
+            asks.put(price, size, event.stamped_ns)
+        if self._has_diverged(event, bids.best, asks.best):
+            self.lose()
+            return False
+        self.bid, self.ask = bids.best, asks.best
+        self.bid_size, self.ask_size = bids.size_at_best(), asks.size_at_best()
+        self.bid_at_ns = self.ask_at_ns = at_ns = event.at_ns
+        if self.bid > 0 and self.ask > 0 and at_ns - self._averaged_ns >= AVERAGED_EVERY_NS:
+            self._averaged_ns = at_ns
+            self._average((self.bid + self.ask) * 0.5)
+        return True
+
+    def _has_diverged(self, event: Levels, bid: int, ask: int) -> bool:
+        """Whether the top has been another one than the venue names for longer than its own order of frames
+        explains."""
+        if event.best_bid_micros in (NOT_TOLD, bid) and event.best_ask_micros in (NOT_TOLD, ask):
+            self._doubted_ns = None
+            return False
+        if self._doubted_ns is None:
+            self._doubted_ns = event.at_ns
+        return event.at_ns - self._doubted_ns > DIVERGED_AFTER_NS
+
+    def lose(self) -> None:
+        """The book means nothing until the next whole one; the other outcome's may still stand for it."""
+        self._bids = self._asks = self._doubted_ns = None
+        self.bid = self.ask = self.bid_size = self.ask_size = self.bid_depth = self.ask_depth = NOT_TOLD
+        self.bid_at_ns = self.ask_at_ns = NEVER_NS
+
+    @property
+    def bids(self) -> tuple[Level, ...]:
+        """Every known level, best first; empty where only the top is known."""
+        return () if self._bids is None else self._bids.levels()
+
+    @property
+    def asks(self) -> tuple[Level, ...]:
+        return () if self._asks is None else self._asks.levels()
 
     def take_print(self, printed: Printed) -> None:
         """A trade of others."""
@@ -171,15 +240,16 @@ class BookState:
     def view(self, now_ns: int) -> Book:
         (bid, bid_size), (ask, ask_size) = self.sides(now_ns)
         told_at_ns = self.told_at_ns()
+        bids, asks = self.bids, self.asks
         return Book(
             bid=_known(bid) if bid > 0 else None,
             bid_size=_known(bid_size),
             ask=_known(ask) if ask > 0 else None,
             ask_size=_known(ask_size),
-            bids=_levels(self.bids),
-            asks=_levels(self.asks),
-            bid_depth=_known(self.bid_depth),
-            ask_depth=_known(self.ask_depth),
+            bids=_levels(bids),
+            asks=_levels(asks),
+            bid_depth=_known(_depth(bids) if bids else self.bid_depth),
+            ask_depth=_known(_depth(asks) if asks else self.ask_depth),
             age_s=None if told_at_ns == NEVER_NS else (now_ns - told_at_ns) / SECOND_NS,
             mid_fast=None if self.mid_fast < 0 else self.mid_fast / MICROS,
             mid_slow=None if self.mid_slow < 0 else self.mid_slow / MICROS,
@@ -215,6 +285,10 @@ NOBODY = BookState(NOWHERE, "UP", 0)
 
 def _known(value_micros: int) -> float | None:
     return None if value_micros == NOT_TOLD else value_micros / MICROS
+
+
+def _depth(levels: tuple[Level, ...]) -> int:
+    return sum(size for _, size in levels[:DEPTH_LEVELS])
 
 
 def _levels(levels: tuple[tuple[int, int], ...]) -> tuple[tuple[float, float], ...]:

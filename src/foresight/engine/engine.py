@@ -17,6 +17,7 @@ from foresight.effects import (
     Judged,
     KeepOnTape,
     Notify,
+    Rebuild,
     Refusal,
     Schedule,
 )
@@ -38,6 +39,7 @@ from foresight.events import (
     Depth,
     Event,
     JournalChecked,
+    Levels,
     Listed,
     OrderClosed,
     OrderFilled,
@@ -53,6 +55,7 @@ from foresight.events import (
     Shadowed,
     Shadowing,
     Spot,
+    TickChanged,
     Timer,
 )
 from foresight.ledger import Trade
@@ -97,6 +100,8 @@ class Engine:
         self._handlers: dict[type, Callable[..., Sequence[Effect]]] = {
             Quote: self._on_quote,
             Depth: self._on_depth,
+            Levels: self._on_levels,
+            TickChanged: self._on_tick_changed,
             Spot: self._on_spot,
             Printed: self._on_printed,
             Timer: self._on_timer,
@@ -159,6 +164,18 @@ class Engine:
         if book is not None and depth.at_ns >= book.event_from_ns:
             return self._price_moved(book, depth.at_ns)
         return NOTHING
+
+    def _on_levels(self, event: Levels) -> Sequence[Effect]:
+        book, is_whole = self.markets.take_levels(event)
+        if not is_whole:
+            return (Rebuild(event.at_ns, event.token, "its top is not the one that the venue names"),)
+        if book is not None and event.at_ns >= book.event_from_ns:
+            return self._price_moved(book, event.at_ns)
+        return NOTHING
+
+    def _on_tick_changed(self, event: TickChanged) -> Sequence[Effect]:
+        self.markets.take_tick(event)
+        return (Rebuild(event.at_ns, event.token, "its tick has changed"),)
 
     def _on_spot(self, tick: Spot) -> Sequence[Effect]:
         return self._underlying_moved(tick.asset, tick.at_ns) if self.markets.take_spot(tick) else NOTHING
@@ -384,7 +401,10 @@ class Engine:
             slot,
             window,
             now_ns=event.at_ns,
-            underlying_age_ns=event.at_ns - series.at_ns if series.feed else None,
+            ages_ns=(
+                event.at_ns - series.at_ns if series.feed else None,
+                self.markets.oracle_age_ns(slot.asset, event.at_ns),
+            ),
         )
         if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
             ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]

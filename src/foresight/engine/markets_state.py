@@ -3,11 +3,14 @@
 Held by the engine, so that it survives every change of live code. Nothing here decides; it takes what arrived.
 """
 
+import msgspec
+
+from foresight.engine.basis import Basis
 from foresight.engine.books import NOBODY, BookState, pair_of
 from foresight.engine.prices import PriceSeries
 from foresight.engine.settings import Settings
 from foresight.engine.slots import SlotState, Window
-from foresight.events import Depth, Listed, Printed, Quote, Reference, Spot
+from foresight.events import Depth, Levels, Listed, Printed, Quote, Reference, Spot, TickChanged
 from foresight.markets import MINUTE_NS, MarketId, SlotId, Token
 
 FORGET_FEED_NS = 60 * MINUTE_NS
@@ -25,6 +28,8 @@ class MarketsState:
             state = SlotState(asset, timeframe)
             self.slots[state.id] = state
         self.prices: dict[str, PriceSeries] = {asset: PriceSeries() for asset, _ in settings.slots}
+        self.bases: dict[str, Basis] = {asset: Basis() for asset, _ in settings.slots}
+        self.oracle_at_ns: dict[str, int] = {}
         self.books: dict[Token, BookState] = {}
         self.ended: dict[MarketId, Window] = {}
         self.unknown_tokens = 0
@@ -56,6 +61,27 @@ class MarketsState:
         book.take_depth(depth)
         return book
 
+    def take_levels(self, event: Levels) -> tuple[BookState | None, bool]:
+        """The book that changed, and whether it is still the one that the venue names."""
+        book = self.books.get(event.token)
+        if book is None:
+            self.unknown_tokens += 1
+            return None, True
+        return book, book.take_levels(event)
+
+    def take_tick(self, event: TickChanged) -> None:
+        """The whole market has another tick; the book that it was told for is lost until the next whole one."""
+        book = self.books.get(event.token)
+        if book is None:
+            self.unknown_tokens += 1
+            return
+        book.lose()
+        slot = self.slots[book.market.slot]
+        for window in (slot.window, *slot.upcoming.values()):
+            if window is not None and window.market is book.market and window.market.tick_micros != event.tick_micros:
+                market = msgspec.structs.replace(window.market, tick_micros=event.tick_micros)
+                window.market = window.up.market = window.down.market = market
+
     def take_print(self, printed: Printed) -> None:
         """A trade of others; of a market that is not followed it changes nothing."""
         book = self.books.get(printed.token)
@@ -80,6 +106,9 @@ class MarketsState:
                 _keep_open(window, event, slot.timeframe)
         if event.kind != "twap60":
             return []
+        if event.asset in self.prices:
+            self.oracle_at_ns[event.asset] = event.at_ns
+            self.bases[event.asset].observe(event.price, event.stamped_ns, self.prices[event.asset])
         followed = [slot.window for slot in slots if slot.window is not None]
         followed += [window for window in self.ended.values() if window.market.asset == event.asset]
         return [
@@ -106,6 +135,7 @@ class MarketsState:
         for asset, series in self.prices.items():
             if asset not in watched and series.feed and now_ns - series.at_ns > FORGET_FEED_NS:
                 self.prices[asset] = PriceSeries()
+                self.oracle_at_ns.pop(asset, None)
 
     def _retire(self, window: Window) -> None:
         if not window.is_settled:
@@ -138,15 +168,23 @@ class MarketsState:
         return old
 
     def topics_blind(self, slot: SlotState, window: Window, now_ns: int) -> list[str]:
-        """The topics that this slot's evaluation needs and that are past their staleness limit. An underlying that no
-        source has ever told is absent, not stale."""
+        """The topics that this slot's evaluation needs and that are past their staleness limit. An underlying or an
+        oracle that no source has ever told is absent, not stale."""
         blind = []
         if now_ns - window.up.told_at_ns() > self._settings.book_stale_ns:
             blind.append("book")
         series = self.prices[slot.asset]
         if series.feed and now_ns - series.at_ns > self._settings.underlying_stale_ns:
             blind.append("underlying")
+        oracle_age_ns = self.oracle_age_ns(slot.asset, now_ns)
+        if oracle_age_ns is not None and oracle_age_ns > self._settings.reference_stale_ns:
+            blind.append("reference")
         return blind
+
+    def oracle_age_ns(self, asset: str, now_ns: int) -> int | None:
+        """Since the oracle last told anything of this asset; None where it never has."""
+        told_ns = self.oracle_at_ns.get(asset)
+        return None if told_ns is None else now_ns - told_ns
 
 
 def _keep_open(window: Window | None, event: Reference, timeframe: str) -> None:

@@ -36,7 +36,8 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     """`state` is `open`, `blind: …` (topics past their staleness limit), `live code …` (it failed), `paused: …`, or
-    `no market`. `release` and `revision` are what answers there."""
+    `no market`. `release` and `revision` are what answers there. `basis` is
+    ln(oracle / underlying), None before it is known."""
 
     slot: SlotId
     asset: str
@@ -49,6 +50,7 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     reference_source: str | None
     underlying: float | None
     move: float | None
+    basis: float | None
     fair: float | None
     up_bid: float | None
     up_ask: float | None
@@ -141,7 +143,8 @@ def _slot(engine: Engine, state: SlotState, now_ns: int) -> SlotReport:
         reference=window.reference if window else None,
         reference_source=window.reference_source if window else None,
         underlying=series.last if series.feed else None,
-        move=window.move(series) if window else None,
+        move=window.move(series, engine.markets.bases[state.asset]) if window else None,
+        basis=engine.markets.bases[state.asset].value,
         fair=state.fair,
         up_bid=book.bid if book else None,
         up_ask=book.ask if book else None,

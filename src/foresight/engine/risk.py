@@ -32,7 +32,7 @@ class Exposure(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules measure. `fee_max_micros` is the most that the stake's fee can be; `price_micros` is the best
     price on the side that would be taken, 0 when there is none; `underlying_age_ns` is None for an asset whose
-    underlying no source tells."""
+    underlying no source tells, `reference_age_ns` where no oracle does."""
 
     is_entry: bool
     stake_micros: int
@@ -47,6 +47,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     window_left_ns: int
     book_age_ns: int
     underlying_age_ns: int | None
+    reference_age_ns: int | None
     exposure: Exposure
     day_pnl_micros: int
     loss_streak: int
@@ -186,6 +187,9 @@ def _stale_feed(context: Context, limits: RiskLimits) -> str | None:
     age_ns = context.underlying_age_ns
     if context.is_entry and age_ns is not None and age_ns > limits.underlying_age_max_ns:
         return f"the underlying is {_seconds(age_ns)} old, over {_seconds(limits.underlying_age_max_ns)}"
+    age_ns = context.reference_age_ns
+    if context.is_entry and age_ns is not None and age_ns > limits.reference_age_max_ns:
+        return f"the oracle's price is {_seconds(age_ns)} old, over {_seconds(limits.reference_age_max_ns)}"
     return None
 
 

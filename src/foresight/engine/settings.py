@@ -19,6 +19,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_minute_max: int = 30
     book_age_max_ns: int = 10 * SECOND_NS
     underlying_age_max_ns: int = 10 * SECOND_NS
+    reference_age_max_ns: int = 120 * SECOND_NS
     clock_drift_max_ms: float = 500.0
 
 
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_gap_ns: int = SECOND_NS
     book_stale_ns: int = 15 * SECOND_NS
     underlying_stale_ns: int = 15 * SECOND_NS
+    reference_stale_ns: int = 120 * SECOND_NS
     risk: RiskLimits = RiskLimits()
     unknown_passes: dict[str, bool] = {}
     unknown_passes_by_default: bool = False

@@ -1,11 +1,15 @@
 """One slot: its open window, the windows that come, and what the engine remembers of it."""
 
 import math
+from typing import Literal
 
+from foresight.engine.basis import Basis
 from foresight.engine.books import BookState
 from foresight.engine.prices import SETTLING_S, PriceSeries
 from foresight.markets import SECOND_NS, Market, OrderId, Outcome, SlotId, slot_id
 from tesseract import Presence
+
+Opened = Literal["feed", "basis"]
 
 UPCOMING_MAX = 300
 """Windows that may be known ahead: the venue lists a day ahead, which is 288 windows of five minutes."""
@@ -42,20 +46,30 @@ class Window:
         if average is not None and average[1] == seconds:
             self.open_price, self.open_feed = average[0], prices.feed
 
-    def move(self, prices: PriceSeries) -> float | None:
-        """ln(now / open), when the same feed told both."""
-        if self.open_price is None or prices.feed != self.open_feed:
-            return None
-        return math.log(prices.last / self.open_price)
+    def open_of(self, prices: PriceSeries, basis: Basis) -> tuple[float, Opened] | None:
+        """The open in the prices of the present feed, and how it is known: the feed told it itself, or the official
+        price to beat is brought over by the basis between the two. A level of one is never held against a level of the
+        other."""
+        if self.open_price is not None and prices.feed == self.open_feed:
+            return self.open_price, "feed"
+        if self.reference is not None and basis.value is not None and self.market.settles_on == "twap60":
+            return self.reference * math.exp(-basis.value), "basis"
+        return None
 
-    def settling(self, prices: PriceSeries) -> tuple[int, float | None]:
+    def move(self, prices: PriceSeries, basis: Basis) -> float | None:
+        """ln(now / open), where the open is known."""
+        opened = self.open_of(prices, basis) if prices.feed else None
+        return None if opened is None else math.log(prices.last / opened[0])
+
+    def settling(self, prices: PriceSeries, basis: Basis) -> tuple[int, float | None]:
         """(seconds of the closing average already known, their mean log move from the open)."""
-        if self.open_price is None or prices.feed != self.open_feed or self.market.settles_on != "twap60":
+        opened = self.open_of(prices, basis)
+        if opened is None or self.market.settles_on != "twap60":
             return 0, None
         average = prices.average_until(self.market.end_ns // SECOND_NS - 1, SETTLING_S)
         if average is None:
             return 0, None
-        return average[1], math.log(average[0] / self.open_price)
+        return average[1], math.log(average[0] / opened[0])
 
 
 class SlotState:

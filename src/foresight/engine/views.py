@@ -38,7 +38,7 @@ class Views:
             slot.id,
             (window.market.end_ns - now_ns) / SECOND_NS,
             window.up.mid(now_ns),
-            window.move(self._markets.prices[slot.asset]),
+            window.move(self._markets.prices[slot.asset], self._markets.bases[slot.asset]),
             position.outcome if position is not None else None,
         )
 
@@ -77,9 +77,16 @@ class Views:
         if known is None or known[0] != moment:
             known = (moment, series.shared(now_ns))
             self._shared[asset] = known
-        settling_s, settling_move = window.settling(series)
+        basis = self._markets.bases[asset]
+        opened = window.open_of(series, basis)
+        settling_s, settling_move = window.settling(series, basis)
         return msgspec.structs.replace(
-            known[1], move=window.move(series), settling_s=settling_s, settling_move=settling_move
+            known[1],
+            move=window.move(series, basis),
+            settling_s=settling_s,
+            settling_move=settling_move,
+            open_by=None if opened is None else opened[1],
+            basis=basis.value,
         )
 
 

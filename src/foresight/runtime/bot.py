@@ -20,13 +20,16 @@ from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
 from foresight.errors import BotBusy
 from foresight.events import ClockChecked, Command, Decided, Event, JournalChecked, Raised
+from foresight.feeds.health import Feeding
 from foresight.ledger.projection import Projection
 from foresight.record import Recorder
 from foresight.record.tap import Tap
+from foresight.runtime.alarm import Alarm
 from foresight.runtime.clock import Clock, LockstepClock, wall_ns
 from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
     Context,
+    feeds_document,
     iso,
     positions_document,
     presence_document,
@@ -87,7 +90,14 @@ class Bot:
     """Everything of one run but the waiting. `close` leaves in order."""
 
     def __init__(
-        self, config: Config, source: Source, clock: Clock, *, speed: float | None, in_process: bool = True
+        self,
+        config: Config,
+        source: Source,
+        clock: Clock,
+        *,
+        speed: float | None,
+        in_process: bool = True,
+        feeds: Feeding | None = None,
     ) -> None:
         """With `in_process` live code runs in this process, and is not followed; else it has processes of its own. It
         does not run before `start` or `start_here`.
@@ -96,6 +106,8 @@ class Bot:
         JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
         self.folder = BotFolder(config.folder)
         self.source = source
+        self.feeds = feeds
+        self.alarm = Alarm()
         self.clock = clock
         self.speed = speed
         self._told: str | None = None
@@ -134,6 +146,8 @@ class Bot:
             )
             self.session.on_trip = self.live.trip
             self.session.on_begin = self.tap.begin
+            if feeds is not None:
+                self.session.on_rebuild = feeds.rebuild
             self._on_close = stack.pop_all()
 
     def _new_recorder(self, config: Config) -> Recorder | None:
@@ -194,6 +208,8 @@ class Bot:
         record = None if self.recorder is None else self.recorder.problem()
         if record is not None:
             found.append(f"market data is not recorded: {record}; the bot goes on")
+        if self.feeds is not None:
+            found += self.feeds.health().sentences()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
             found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")
@@ -212,7 +228,13 @@ class Bot:
             problems=self.problems(),
             deploy=self.live.document(),
         )
+        feeds = (
+            {}
+            if self.feeds is None
+            else {"feeds.json": encode(feeds_document(self.feeds.health(), self.source.origin))}
+        )
         return {
+            **feeds,
             "status.json": encode(status_document(report, context)),
             "presence.json": encode(presence_document(report)),
             "positions.json": encode(positions_document(report)),

@@ -1,7 +1,7 @@
 """Venue time. The one home of the wall clock; everything else is told what time it is."""
 
 import time
-from typing import Protocol
+from typing import Protocol, Self
 
 from foresight.markets import SECOND_NS
 
@@ -36,12 +36,29 @@ class PacedClock:
         self._began_ns = time.monotonic_ns()
         self._offset_ns = time.time_ns() - self._began_ns
 
+    @classmethod
+    def at_anchor(cls, monotonic_at_ns: int, venue_ns: int, speed: float) -> Self:
+        """The venue time that is `venue_ns` when the machine's monotonic clock says `monotonic_at_ns`. All processes of
+        a machine have that clock in common, so they have this time in common too."""
+        clock = cls(venue_ns, speed)
+        clock._began_ns = monotonic_at_ns
+        return clock
+
+    @property
+    def anchor(self) -> tuple[int, int, float]:
+        """(monotonic nanoseconds, venue nanoseconds then, speed): what `at_anchor` makes the same clock of."""
+        return self._began_ns, self._start_ns, self._speed
+
     def now_ns(self) -> int:
         return self._start_ns + int((time.monotonic_ns() - self._began_ns) * self._speed)
 
     def seconds_until(self, at_ns: int) -> float:
         """Real seconds to wait for a venue instant; zero or less when it has passed."""
         return (at_ns - self.now_ns()) / self._speed / SECOND_NS
+
+    def at_monotonic_ns(self, monotonic_at_ns: int) -> int:
+        """The venue time at a reading of the monotonic clock."""
+        return self._start_ns + int((monotonic_at_ns - self._began_ns) * self._speed)
 
     def drift_ms(self) -> float:
         """How far the wall clock has stepped against the monotonic one since the start, in milliseconds."""
@@ -51,3 +68,8 @@ class PacedClock:
 def wall_ns() -> int:
     """The wall clock, for names and reports."""
     return time.time_ns()
+
+
+def monotonic_ns() -> int:
+    """The machine's monotonic clock, for spans of real time and for what processes measure together."""
+    return time.monotonic_ns()

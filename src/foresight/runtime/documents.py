@@ -11,6 +11,7 @@ import msgspec
 from foresight.engine import EngineReport, PositionReport, SlotReport
 from foresight.engine.report import Money
 from foresight.engine.shadow import ShadowReport
+from foresight.feeds.health import FeedsHealth
 from foresight.markets import Origin
 from foresight.runtime.deploys import DeployDocument
 from tesseract import Lateness
@@ -114,6 +115,15 @@ class PositionsDocument(msgspec.Struct, frozen=True, kw_only=True):
     cash: float
     open_cost: float
     unrealised: float
+
+
+class FeedsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    source: Origin
+    feeds: FeedsHealth
+
+
+def feeds_document(health: FeedsHealth, source: Origin) -> FeedsDocument:
+    return FeedsDocument(source=source, feeds=health)
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,10 +10,11 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
 from foresight.errors import ForesightError
 from foresight.markets import SECOND_NS
+from foresight.runtime.alarm import Alarm
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock, PacedClock, wall_ns
 from foresight.runtime.session import FOREVER_NS
@@ -31,22 +32,33 @@ STEPS_PER_TURN = 64
 """Steps that the loop may take while behind, before other tasks get a turn."""
 
 Screen = Callable[[Bot, asyncio.Event], Awaitable[None]]
+Beside = tuple[str, Callable[[asyncio.Event], Coroutine[None, None, None]]]
 
 
-async def run_paced(bot: Bot, clock: PacedClock, *, until_ns: int | None, screen: Screen | None) -> None:
-    """Runs until the source ends, `until_ns` has come, or a signal asks to stop; leaves the session where it is."""
+def _ask_to_stop(stop: asyncio.Event, alarm: Alarm) -> None:
+    stop.set()
+    alarm.ring()
+
+
+async def run_paced(
+    bot: Bot, clock: PacedClock, *, until_ns: int | None, screen: Screen | None, beside: Sequence[Beside] = ()
+) -> None:
+    """Runs until the source ends, `until_ns` has come, or a signal asks to stop; leaves the session where it is.
+    `beside` are coroutines that run as long, by name: what keeps a live source alive."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     gc.collect()
     gc.freeze()  # what the start has made stays; to look through it would hold the loop up for 16 ms
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _ask_to_stop, stop, bot.alarm)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_step_until(bot, clock, stop, until_ns), name="engine")
             group.create_task(_report(bot, stop), name="reporter")
             group.create_task(_watch(bot, clock, stop), name="watch")
             group.create_task(_obey(bot, stop), name="operator")
+            for name, work in beside:
+                group.create_task(work(stop), name=name)
             if screen is not None:
                 group.create_task(_show(screen, bot, stop), name="screen")
     except* (ForesightError, OSError) as failed:
@@ -61,14 +73,13 @@ async def _step_until(bot: Bot, clock: PacedClock, stop: asyncio.Event, until_ns
     try:
         while not stop.is_set():
             at_ns = session.next_ns()
-            if at_ns is None:
+            if at_ns is None and not session.is_live:
                 return
-            if at_ns > limit_ns:
-                await _wait(stop, clock.seconds_until(limit_ns))
+            if clock.seconds_until(limit_ns) <= 0 and (at_ns is None or at_ns > limit_ns):
                 return
-            delay_s = clock.seconds_until(at_ns)
+            delay_s = clock.seconds_until(limit_ns if at_ns is None else min(at_ns, limit_ns))
             if delay_s > 0:
-                await _wait(stop, delay_s)
+                await bot.alarm.wait(delay_s)
                 continue
             for _ in range(STEPS_PER_TURN):
                 session.step()

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from foresight.broker import Broker
-from foresight.effects import Effect, Evaluate, Journal, KeepOnTape, Notify, Schedule, SendOrder, Trip
+from foresight.effects import Effect, Evaluate, Journal, KeepOnTape, Notify, Rebuild, Schedule, SendOrder, Trip
 from foresight.engine import Engine
 from foresight.events import Answer, Decided, Event, MarketEvent, Quote, Raised, Timer
 from foresight.runtime.clock import Clock, LockstepClock
@@ -54,8 +54,10 @@ class Session:
         self._sink = sink
         self._tap = tap
         self._events: Iterator[MarketEvent] = source.events()
+        self._is_live = source.is_live
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
+        self.on_rebuild: Callable[[Rebuild], None] = lambda _lost: None
         self.on_trip: Callable[[str, str], None] = lambda _release, _text: None
         self.on_begin: Callable[[int], None] = lambda _history_ns: None
         """Is told what the engine is told at its start, before it is."""
@@ -69,19 +71,28 @@ class Session:
         self._do(self.engine.start(history_ns))
         history = LockstepClock(0)
         clock, self._clock = self._clock, history
-        self.run_lockstep(history, start_ns - 1)
+        until_ns = min(start_ns - 1, clock.now_ns()) if self._is_live else start_ns - 1
+        self.run_lockstep(history, until_ns)
         self._clock = clock
+
+    @property
+    def is_live(self) -> bool:
+        """Whether more can come when nothing is there now."""
+        return self._is_live
 
     def use_clock(self, clock: Clock) -> None:
         self._clock = clock
 
     def next_ns(self) -> int | None:
-        """When the next step is due; None when nothing will come any more."""
+        """When the next step is due; None when nothing will come any more, or, from a live source, when nothing is
+        due."""
+        if self._next is None and self._is_live:
+            self._next = next(self._events, None)
         times = [
             at
             for at in (
                 self._next.at_ns if self._next is not None else None,
-                self._due_ns if self._next is not None else None,
+                self._due_ns if self._next is not None or self._is_live else None,
                 self._broker.next_wake_ns,
             )
             if at is not None
@@ -165,6 +176,8 @@ class Session:
                     self._sink.notify(effect)
                 case Schedule():
                     self._due_ns = effect.due_ns
+                case Rebuild():
+                    self.on_rebuild(effect)
 
     def _to_live_code(self, effect: Evaluate | KeepOnTape | Trip) -> None:
         match effect:

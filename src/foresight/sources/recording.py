@@ -93,6 +93,7 @@ class Recording:
         self.origin: Origin = "simulated" if is_simulated else "recorded"
         self.name = f"recording {folder.name}: {', '.join(self._sources)}"
         self.slots = tuple(sorted({(market.asset, market.timeframe) for market in self.markets.values()}))
+        self.is_live = False
         self.start_ns: int = first_ns // (5 * SECOND_NS) * (5 * SECOND_NS)
         self.end_ns: int = max(market.end_ns for market in self.markets.values()) + RESOLVED_AFTER_NS
 

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from heapq import heappop
 from operator import attrgetter
 
-from foresight.events import MarketEvent
+from foresight.events import MarketEvent, Reference, Spot
 from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS, TIMEFRAME_NS, Origin
 from foresight.sources.simulated.books import MirroredBook
 from foresight.sources.simulated.makers import Makers
@@ -49,6 +49,10 @@ _YEAR_2026_S = 1_767_225_600
 _QUOTED_AHEAD_S = 5
 _EVEN_TICK = 50
 _WARM_UP_S = 2 * AVERAGE_S
+_RESOLVED_BY_S = 120
+"""A window is resolved 20 to 90 s after its end; before a resumed market begins its books, the last ones are."""
+_TOLD_AGAIN_S = 31 * 60
+_DAY_S = 86_400
 
 _at_ns = attrgetter("at_ns")
 
@@ -59,12 +63,23 @@ class SimulatedMarket:
     It starts 60 s before a quarter of an hour on a day of 2026, after 30 minutes of history, and is endless without
     `duration_ns`. A path depends on the seed and its asset only, a book on the seed and its slot. Raises ValueError for
     a timeframe that the venue does not have, for no slots or one named twice, and for a negative duration.
+
+    With `resume_ns` it starts at that instant of the same market, as if it had run until then: the same paths, windows,
+    prices to beat and winners. Its history tells the windows of the last day, and of the last 31 minutes all prices;
+    books begin at the last quarter of an hour that is two minutes past, and differ from those that a market that ran
+    through would have, for takers and makers begin anew. Raises ValueError for an instant before the start.
     """
 
     origin: Origin = "simulated"
+    is_live = False
 
     def __init__(
-        self, seed: int, slots: tuple[tuple[str, str], ...] = DEFAULT_SLOTS, duration_ns: int | None = None
+        self,
+        seed: int,
+        slots: tuple[tuple[str, str], ...] = DEFAULT_SLOTS,
+        duration_ns: int | None = None,
+        *,
+        resume_ns: int | None = None,
     ) -> None:
         for asset, timeframe in slots:
             if timeframe not in TIMEFRAME_NS:
@@ -77,13 +92,29 @@ class SimulatedMarket:
         self.slots = slots
         self.start_ns = _start_s(seed) * SECOND_NS
         self._seed = seed
+        self._began_s = (self.start_ns - HISTORY_NS) // SECOND_NS
         self._end_ns = None if duration_ns is None else self.start_ns + duration_ns
+        self._resumes = resume_ns is not None
+        if resume_ns is not None:
+            if resume_ns < self.start_ns:
+                raise ValueError(f"{self.name} starts at {self.start_ns}, and cannot resume at {resume_ns}")
+            self.start_ns = resume_ns // SECOND_NS * SECOND_NS
 
     def events(self) -> Iterator[MarketEvent]:
         """All events in the order of their `at_ns`, from 30 minutes before `start_ns` on."""
-        second = (self.start_ns - HISTORY_NS) // SECOND_NS
+        second = self._began_s
         floor = _Floor(self._seed, self.slots, second)
         end_ns = self._end_ns
+        if self._resumes:
+            resume_s = self.start_ns // SECOND_NS
+            books_s = (resume_s - _RESOLVED_BY_S) // _QUARTER_S * _QUARTER_S
+            while second < books_s - _QUOTED_AHEAD_S:
+                told = floor.pass_by(second)
+                if second >= resume_s - _TOLD_AGAIN_S:
+                    yield from told
+                elif second >= resume_s - _DAY_S:
+                    yield from (event for event in told if not isinstance(event, Spot | Reference) or _is_beat(event))
+                second += 1
         while end_ns is None or (second + 1) * SECOND_NS <= end_ns:
             yield from floor.step(second)
             second += 1
@@ -110,11 +141,23 @@ class _Floor:
         later = self._later
         for pit in self._pits:
             pit.step(second, out, later)
-        next_ns = (second + 1) * SECOND_NS
+        self._take_due(second, out)
+        return out
+
+    def pass_by(self, second: int) -> list[MarketEvent]:
+        """The same without books and trades: paths and windows go on as they would have."""
+        out: list[MarketEvent] = []
+        self._walk(second, out)
+        for pit in self._pits:
+            pit.pass_by(second, self._later)
+        self._take_due(second, out)
+        return out
+
+    def _take_due(self, second: int, out: list[MarketEvent]) -> None:
+        later, next_ns = self._later, (second + 1) * SECOND_NS
         while later and later[0][0] < next_ns:
             out.append(heappop(later)[3])
         out.sort(key=_at_ns)
-        return out
 
     def _walk(self, second: int, out: list[MarketEvent]) -> None:
         self._common.step()
@@ -152,6 +195,11 @@ class _Pit:
         if uniform() < self._path.profile.trades_per_second:
             self._trade(at_ns + 50_000_000 + int(uniform() * 200_000_000), book, out)
 
+    def pass_by(self, second: int, later: Later) -> None:
+        """Nobody trades; the windows turn."""
+        if second == self.windows.end_s:
+            self.windows.turn(second, later)
+
     def _quote_ahead(self, second: int, out: list[MarketEvent]) -> None:
         """The next window's book opens a few seconds before the window does, around one half."""
         market = self.windows.next_market()
@@ -170,6 +218,10 @@ class _Pit:
             weight = min(taken / 10_000, 1.0) * 0.03
             self._makers.push(weight if buys_up else -weight)
             book.publish(at_ns + 15_000_000, out)
+
+
+def _is_beat(event: MarketEvent) -> bool:
+    return isinstance(event, Reference) and event.kind == "price_to_beat"
 
 
 def _start_s(seed: int) -> int:

@@ -1,0 +1,89 @@
+"""`venue`: the local venue in a process of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from foresight.cli.running import seconds_of
+from foresight.markets import DEFAULT_ASSETS, TIMEFRAME_NS
+from foresight.venue.identities import VersionRule
+from foresight.venue.process import VenueAsked, serve
+
+DEFAULT_PORT = 8170
+DEFAULT_SEED = 1
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        name="venue",
+        epilog="Examples: foresight venue · foresight venue --port 0 --speed 10 · foresight venue --version v2",
+    )(venue)
+
+
+def venue(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="A loopback address; any other is refused.")] = "127.0.0.1",
+    seed: Annotated[int, typer.Option(min=0, help="The simulated market's seed.")] = DEFAULT_SEED,
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Venue seconds per real second.")] = 1.0,
+    recording: Annotated[Path | None, typer.Option(metavar="DIR", help="Serve a recording, in its own time.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only these sources of the recording.")
+    ] = None,
+    assets: Annotated[str, typer.Option(metavar="A,B", help="Assets of the simulated market.")] = ",".join(
+        DEFAULT_ASSETS
+    ),
+    timeframes: Annotated[str, typer.Option(metavar="A,B", help="Timeframes of the simulated market.")] = ",".join(
+        TIMEFRAME_NS
+    ),
+    version: Annotated[str, typer.Option(help="Markets' protocol version: v1, v2 or mixed.")] = "v1",
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop after so much venue time: 90s, 10m, 12h, 2d.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on from this file when it is there; keep it up to date.")
+    ] = None,
+    until_stdin_ends: Annotated[
+        bool, typer.Option("--until-stdin-ends", help="Leave when standard input is closed.")
+    ] = False,
+    rate: Annotated[
+        float | None, typer.Option(min=0, help="Extra BTC book tickers a second; 0 as fast as it goes.")
+    ] = None,
+    ticks_change: Annotated[
+        bool, typer.Option("--ticks-change", help="A tick of 0.001 outside prices of 0.04 to 0.96.")
+    ] = False,
+) -> None:
+    """Serve the venues' public protocols on this machine. Prints one line of JSON when it serves; logs go to stderr."""
+    if source and recording is None:
+        raise typer.BadParameter("--source names a part of a recording; give --recording DIR with it")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(typer.get_text_stream("stderr")))
+    serve(
+        VenueAsked(
+            seed=seed,
+            slots=tuple((asset, timeframe) for asset in _names(assets.upper()) for timeframe in _names(timeframes)),
+            port=port,
+            host=host,
+            speed=speed,
+            version=_version(version),
+            recording=recording,
+            sources=tuple(source or ()),
+            for_s=None if for_ is None else seconds_of(for_),
+            state=state,
+            until_stdin_ends=until_stdin_ends,
+            rate=rate,
+            ticks_change=ticks_change,
+        )
+    )
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _version(text: str) -> VersionRule:
+    match text:
+        case "v1" | "v2" | "mixed":
+            return text
+        case _:
+            raise typer.BadParameter(f"{text!r} is none of v1, v2, mixed", param_hint="--version")

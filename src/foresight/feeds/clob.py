@@ -1,0 +1,197 @@
+"""The markets' books and trades, from Polymarket's market channel (venue spec §6.1).
+
+A connection that is subscribed gets a whole book of each outcome, then changes. The channel has no numbers and no
+replay: after a gap the books are asked for anew. What two connections both bring is taken once: the venue sends the
+very same frame to both.
+"""
+
+from collections.abc import Callable, Iterable
+
+from foresight.events import Depth, Levels, Printed, TickChanged
+from foresight.feeds.connection import Connection, Ended
+from foresight.feeds.telling import Lags, Surroundings
+from foresight.markets import Token
+from foresight.wire import clob
+from foresight.wire.clob import (
+    BestBidAsk,
+    Book,
+    ClobDecoder,
+    ClobMessage,
+    LastTrade,
+    MarketResolved,
+    PriceChange,
+    TickSizeChange,
+)
+
+PING_EVERY_S = 10.0
+PONG_WITHIN_S = 5.0
+SILENCE_S = 10.0
+TOKENS_AT_ONCE = 200
+"""Outcomes a subscription names; the venue allows 500 a connection."""
+FRAMES_REMEMBERED = 8_192
+"""Frames by which the second connection's copies are known: some seconds of a busy venue."""
+SIGN_BYTES_MAX = 16
+"""A frame as short as this is a sign of life (PONG) and no data."""
+NEVER_S = 10.0**12
+
+
+class ClobChannel:
+    """Follows the outcomes that it is told to. `on_resolved` gets what the venue declares."""
+
+    name = "clob"
+    age_max_s = NEVER_S
+
+    def __init__(self, url: str, around: Surroundings, on_resolved: Callable[[MarketResolved], None]) -> None:
+        self.url = url
+        self.silence_s = SILENCE_S
+        self.lags = Lags()
+        self.duplicates = 0
+        self.heard_ns: dict[Token, int] = {}
+        self.stamped_ns: dict[Token, int] = {}
+        self._around = around
+        self._on_resolved = on_resolved
+        self._decoder = ClobDecoder(around.reject)
+        self._wanted: dict[Token, None] = {}
+        self._missing: dict[int, set[Token]] = {}
+        self._pinged_s: dict[int, float] = {}
+        self._ponged_s: dict[int, float] = {}
+        self._seen: dict[bytes, None] = {}
+
+    @property
+    def wanted(self) -> tuple[Token, ...]:
+        return tuple(self._wanted)
+
+    def follow(self, tokens: Iterable[Token], connections: Iterable[Connection]) -> None:
+        """Asks for these outcomes too."""
+        fresh = [token for token in tokens if token not in self._wanted]
+        self._wanted.update(dict.fromkeys(fresh))
+        for connection in connections:
+            for part in _parts(fresh):
+                connection.say(clob.subscribe(part))
+
+    def leave(self, tokens: Iterable[Token], connections: Iterable[Connection]) -> None:
+        """Asks for these outcomes no more."""
+        gone = [token for token in tokens if self._wanted.pop(token, 1) is None]
+        for token in gone:
+            self.heard_ns.pop(token, None)
+            self.stamped_ns.pop(token, None)
+        for connection in connections:
+            for part in _parts(gone):
+                connection.say(clob.unsubscribe(part))
+
+    def ask_again(self, token: Token, connections: Iterable[Connection]) -> None:
+        """For an outcome of which the channel has gone deaf."""
+        for connection in connections:
+            connection.say(clob.unsubscribe((token,)))
+            connection.say(clob.subscribe((token,)))
+
+    def opened(self, connection: Connection) -> None:
+        self._missing[connection.number] = set(self._wanted)
+        self._pinged_s[connection.number] = 0.0
+        self._ponged_s[connection.number] = 0.0
+        first, *rest = _parts(list(self._wanted)) or [[]]
+        connection.say(clob.subscription(first))
+        for part in rest:
+            connection.say(clob.subscribe(part))
+        if not self._wanted:
+            connection.warmed()
+
+    def lost(self, connection: Connection) -> None:
+        for kept in (self._missing, self._pinged_s, self._ponged_s):
+            kept.pop(connection.number, None)
+
+    def pause_after(self, how: Ended) -> float | None:
+        del how
+        return 0.0
+
+    def keep_alive(self, connection: Connection) -> None:
+        """A text PING every 10 s. One that is not answered ends the connection."""
+        age_s = connection.age_s()
+        pinged_s = self._pinged_s.get(connection.number, 0.0)
+        if age_s - pinged_s >= PING_EVERY_S:
+            self._pinged_s[connection.number] = age_s
+            connection.say(clob.PING)
+        elif self._ponged_s.get(connection.number, 0.0) < pinged_s < age_s - PONG_WITHIN_S:
+            connection.close("no PONG")
+        if not self._wanted:
+            connection.heard()
+
+    def took(self, connection: Connection, frame: bytes) -> None:
+        is_copy = len(self._missing) > 1 and len(frame) > SIGN_BYTES_MAX and self._is_copy(frame)
+        if is_copy and connection.is_warm:
+            connection.heard()
+            return
+        messages = self._decoder.decode(frame)
+        self._note(connection, messages)
+        for message in () if is_copy else messages:
+            self._take(message)
+
+    def _is_copy(self, frame: bytes) -> bool:
+        if frame in self._seen:
+            self.duplicates += 1
+            return True
+        self._seen[frame] = None
+        if len(self._seen) > FRAMES_REMEMBERED:
+            self._seen.pop(next(iter(self._seen)))
+        return False
+
+    def _note(self, connection: Connection, messages: Iterable[ClobMessage]) -> None:
+        """A connection is warm when it has brought a book of every outcome."""
+        for message in messages:
+            if isinstance(message, clob.Pong):
+                self._ponged_s[connection.number] = connection.age_s()
+                continue
+            connection.heard()
+            missing = self._missing.get(connection.number)
+            if isinstance(message, Book) and missing is not None:
+                missing.discard(message.token)
+                if not missing:
+                    connection.warmed()
+
+    def _take(self, message: ClobMessage) -> None:
+        now_ns = self._around.now_ns()
+        match message:
+            case PriceChange(stamped_ns=stamped_ns):
+                self.lags.add(now_ns - stamped_ns)
+                for event in levels_of(message, now_ns):
+                    self._put(event.token, event)
+            case Book(token=token):
+                self._put(token, Depth(now_ns, token, message.bids, message.asks, message.stamped_ns))
+            case BestBidAsk(token=token):
+                named = (message.best_bid_micros, message.best_ask_micros)
+                self._put(token, Levels(now_ns, token, (), (), *named, message.stamped_ns))
+            case LastTrade(token=token):
+                self._put(token, Printed(now_ns, token, message.price_micros, message.size_micros, message.stamped_ns))
+            case TickSizeChange(token=token):
+                self._put(token, TickChanged(now_ns, token, message.tick_micros, message.stamped_ns))
+            case MarketResolved():
+                self._on_resolved(message)
+
+    def _put(self, token: Token, event: Depth | Levels | Printed | TickChanged) -> None:
+        if token in self._wanted:
+            self.heard_ns[token] = event.at_ns
+            self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
+            self._around.put(event)
+
+
+def levels_of(message: PriceChange, now_ns: int) -> list[Levels]:
+    """The changes of one frame, an event for each outcome; its tops are those after the whole frame."""
+    events: dict[Token, Levels] = {}
+    for change in message.changes:
+        before = events.get(change.token)
+        bids, asks = ((), ()) if before is None else (before.bids, before.asks)
+        level = ((change.price_micros, change.size_micros),)
+        events[change.token] = Levels(
+            now_ns,
+            change.token,
+            bids + level if change.is_bid else bids,
+            asks if change.is_bid else asks + level,
+            change.best_bid_micros,
+            change.best_ask_micros,
+            message.stamped_ns,
+        )
+    return list(events.values())
+
+
+def _parts(tokens: list[Token]) -> list[list[Token]]:
+    return [tokens[start : start + TOKENS_AT_ONCE] for start in range(0, len(tokens), TOKENS_AT_ONCE)]

@@ -1,0 +1,82 @@
+"""How the feeds are, as plain data for `state/observed/feeds.json`, status and screens."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from foresight.effects import Rebuild
+
+BEHIND_MS = 250.0
+"""An engine that is this far behind its sockets cannot be said to see the market."""
+
+
+State = Literal["connecting", "open", "down", "given up"]
+
+
+class LineHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One line as it is now. `silent_s` is the time since the newest data, None before the first."""
+
+    name: str
+    url: str
+    state: State
+    connections: int
+    reconnects: int
+    renewals: int
+    frames: int
+    silent_s: float | None
+    last_end: str
+
+
+class ConnectionHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One line. `lag_*` is how much later than the venue's own stamp frames arrive, in milliseconds of venue time; None
+    where it stamps nothing. `duplicates` were brought by two connections."""
+
+    line: LineHealth
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    duplicates: int
+
+
+class ReadsHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """REST reads of one host since the start."""
+
+    name: str
+    asked: int
+    failed: int
+    last_failure: str
+
+
+class FeedsHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """All feeds at one instant. `waiting` events have not reached the engine, the oldest for `waiting_ms`; `conflated`
+    were joined with newer ones because it could not keep up. `rejects` are frames that did not parse, by kind;
+    `problems` are markets that cannot be traded, by slug."""
+
+    lines: tuple[ConnectionHealth, ...]
+    reads: tuple[ReadsHealth, ...]
+    waiting: int
+    waiting_ms: float
+    conflated: int
+    rejects: dict[str, int]
+    books_by_rest: int
+    deaf: int
+    winners_awaited: int
+    problems: dict[str, str]
+
+    def sentences(self) -> list[str]:
+        """What a person should know now."""
+        found = [_down(each.line) for each in self.lines if each.line.state != "open"]
+        if self.waiting_ms > BEHIND_MS:
+            found.append(f"the engine is {self.waiting_ms:.0f} ms behind its feeds, {self.waiting} events wait")
+        return found
+
+
+def _down(line: LineHealth) -> str:
+    why = f": {line.last_end}" if line.last_end else ""
+    return f"{line.name} is {line.state}{why}; slots that need it go blind, the others go on"
+
+
+class Feeding(Protocol):
+    """The feeds as a bot knows them."""
+
+    def health(self) -> FeedsHealth: ...
+    def rebuild(self, lost: Rebuild) -> None: ...

@@ -1,0 +1,233 @@
+"""A line to one endpoint: connections that are kept up as long as the bot runs.
+
+A connection that ends is replaced at once, and when it cannot be, again and again with growing pauses. One that will
+end (the venue says so, or it is nearly as old as the venue lets one be), and one that has fallen silent, is replaced
+before it is closed: the new one is opened, subscribed and heard first (make before break), so nothing is lost in
+between. With `strands=2` two connections stand side by side all the time; what both bring is taken once.
+
+What is said on a connection and what its frames mean is the channel's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from foresight.errors import FeedFailed
+from foresight.feeds.connection import Connection, Ended, connect
+from foresight.feeds.health import LineHealth, State
+from foresight.feeds.telling import Lags
+
+RETRY_FIRST_S = 0.25
+RETRY_LONGEST_S = 10.0
+WARM_S = 8.0
+"""How long a new connection may take until all that was asked for has been heard."""
+SHORT_LIVED_S = 10.0
+SHORT_LIVED_PAUSE_S = 1.0
+"""Venues count attempts (Binance: 300 in five minutes); a connection that ended at once is not replaced at once."""
+LOOK_S = 0.25
+
+
+class Channel(Protocol):
+    """What is said on the connections of one line, and what their frames mean."""
+
+    name: str
+    silence_s: float
+    """A connection without data for so long is replaced."""
+    age_max_s: float
+    """One of this age is replaced, before the venue ends it."""
+    lags: Lags
+    duplicates: int
+
+    @property
+    def url(self) -> str: ...
+
+    def opened(self, connection: Connection) -> None:
+        """Says what is wanted, on a new connection."""
+        ...
+
+    def took(self, connection: Connection, frame: bytes) -> None: ...
+
+    def keep_alive(self, connection: Connection) -> None:
+        """Called every quarter of a second; sends what the venue wants to hear now and then."""
+        ...
+
+    def lost(self, connection: Connection) -> None:
+        """Told of every connection that has ended."""
+        ...
+
+    def pause_after(self, how: Ended) -> float | None:
+        """Seconds to wait before another connection; None when there shall be none."""
+        ...
+
+
+class Line:
+    """Keeps a channel's connections. `tell` gets a sentence when the line goes down, comes back, or is given up."""
+
+    def __init__(self, channel: Channel, tell: Callable[[str], None], *, strands: int = 1) -> None:
+        self.channel = channel
+        self.reconnects = 0
+        self.renewals = 0
+        self._tell = tell
+        self._strands = strands
+        self._open: dict[int, Connection] = {}
+        self._numbers = 0
+        self._frames_before = 0
+        self._last_end = ""
+        self._given_up = False
+        self._is_told_down = False
+        self._renew: dict[int, str] = {}
+
+    @property
+    def connections(self) -> list[Connection]:
+        return list(self._open.values())
+
+    def say(self, text: bytes) -> None:
+        """Sends to every connection that is open; one that opens later asks for what its channel wants then."""
+        for connection in self._open.values():
+            connection.say(text)
+
+    def renew(self, connection: Connection, why: str) -> None:
+        """Asks for a connection to be replaced before it is closed."""
+        self._renew.setdefault(connection.number, why)
+
+    def health(self) -> LineHealth:
+        silent = min((connection.silent_s() for connection in self._open.values()), default=None)
+        return LineHealth(
+            name=self.channel.name,
+            url=self.channel.url,
+            state=self._state(),
+            connections=len(self._open),
+            reconnects=self.reconnects,
+            renewals=self.renewals,
+            frames=self._frames_before + sum(connection.frames for connection in self._open.values()),
+            silent_s=silent,
+            last_end=self._last_end,
+        )
+
+    def _state(self) -> State:
+        if self._open:
+            return "open"
+        if self._given_up:
+            return "given up"
+        return "down" if self._numbers else "connecting"
+
+    async def keep(self) -> None:
+        """Runs until it is cancelled, or until the venue wants no more connections."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._strands):
+                group.create_task(self._keep_strand(), name=f"{self.channel.name} {number + 1}")
+
+    async def _keep_strand(self) -> None:
+        connection = await self._opened()
+        try:
+            while connection is not None:
+                why = await self._until_over(connection)
+                if connection.is_open:
+                    connection = await self._renewed(connection, why)
+                else:
+                    connection = await self._replaced(connection)
+        finally:
+            if connection is not None:
+                connection.close("the bot leaves", 1001)
+
+    async def _until_over(self, connection: Connection) -> str:
+        """Returns when the connection has ended, or why it should be replaced."""
+        channel = self.channel
+        while connection.is_open:
+            if connection.number in self._renew:
+                return self._renew.pop(connection.number)
+            if connection.age_s() > channel.age_max_s:
+                return "as old as the venue lets one be"
+            if connection.silent_s() > channel.silence_s:
+                return f"no data for {channel.silence_s:.0f} s"
+            channel.keep_alive(connection)
+            await connection.wait_ended(LOOK_S)
+        return "ended"
+
+    async def _renewed(self, old: Connection, why: str) -> Connection | None:
+        """A new connection, heard from before the old one is closed."""
+        self.renewals += 1
+        fresh = await self._opened()
+        if fresh is not None:
+            self._last_end = f"replaced: {why}"
+            old.close(why)
+        return fresh
+
+    async def _replaced(self, old: Connection) -> Connection | None:
+        self.reconnects += 1
+        if not self._open and old.ended is not None:
+            self._is_told_down = True
+            self._tell(f"{self.channel.name} is down: {old.ended.text()}; it is opened again")
+        try:
+            await self._rest(old)
+        except _GivenUp as error:
+            self._give_up(error)
+            return None
+        return await self._opened()
+
+    async def _rest(self, old: Connection) -> None:
+        """Waits as long as the way in which a connection ended asks for. Raises _GivenUp where there shall be no
+        other."""
+        assert old.ended is not None
+        pause_s = self.channel.pause_after(old.ended)
+        if pause_s is None:
+            raise _GivenUp(old.ended.text())
+        if old.age_s() < SHORT_LIVED_S and not old.ended.by_us:
+            pause_s = max(pause_s, SHORT_LIVED_PAUSE_S)
+        await asyncio.sleep(pause_s)
+
+    def _give_up(self, error: "_GivenUp") -> None:
+        self._given_up = True
+        self._tell(f"{self.channel.name} is given up: {error}; what needs it stays blind until a new start of the bot")
+
+    async def _opened(self) -> Connection | None:
+        """A connection that has been heard, however long it takes; None when there shall be none."""
+        retrying = AsyncRetrying(
+            wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_LONGEST_S),
+            retry=retry_if_exception_type(FeedFailed),
+            before_sleep=self._failed,
+        )
+        try:
+            return await retrying(self._try)
+        except _GivenUp as error:
+            self._give_up(error)
+            return None
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        self._last_end = str(error)
+        if not self._open and not self._is_told_down:
+            self._is_told_down = True
+            self._tell(f"{self.channel.name} is down: {error}; it is tried again until it is back")
+
+    async def _try(self) -> Connection:
+        self._numbers += 1
+        connection = await connect(self.channel.url, self._numbers, self.channel.took, self._forget)
+        self._open[connection.number] = connection
+        self.channel.opened(connection)
+        try:
+            await connection.wait_warm(WARM_S)
+        except BaseException:
+            connection.close("not needed any more")
+            raise
+        if connection.ended is not None:
+            await self._rest(connection)
+            raise FeedFailed(f"{self.channel.url} {connection.ended.text()} before it was heard")
+        if self._is_told_down:
+            self._is_told_down = False
+            self._tell(f"{self.channel.name} is back")
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection.number, None)
+        self._renew.pop(connection.number, None)
+        self._frames_before += connection.frames
+        if connection.ended is not None and not connection.ended.by_us:
+            self._last_end = connection.ended.text()
+        self.channel.lost(connection)
+
+
+class _GivenUp(Exception):
+    """The venue wants no more connections of this kind."""

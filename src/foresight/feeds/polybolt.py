@@ -1,0 +1,142 @@
+"""The oracle's 60-second averages, from PolyBolt (venue spec §7.1). These settle the markets.
+
+PolyBolt wants API credentials even to read. One that refuses them is not asked again: the bot then does without the
+oracle, and says so. Each second's average is taken once, in whatever order and on however many connections they come.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from foresight.events import Reference
+from foresight.feeds.connection import Connection, Ended
+from foresight.feeds.telling import Lags, Surroundings
+from foresight.markets import MINUTE_NS
+from foresight.secrets import Secret
+from foresight.wire import polybolt
+from foresight.wire.polybolt import Authed, Item, PolyboltDecoder, Price, Refused, Snapshot, Subscribed
+
+TWAP = "price.crypto.twap"
+WINDOW_S = 60
+PING_EVERY_S = 30.0
+SILENCE_S = 15.0
+AUTH_FAILED, SLOW_CONSUMER, DRAINING, POLICY = 4001, 4002, 4003, 4008
+DRAINED_WITHIN_S = 10.0
+REMEMBERED_NS = 5 * MINUTE_NS
+AUTH_CODES = ("auth_invalid", "auth_expired", "auth_attempts")
+NEVER_S = 10.0**12
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """API credentials of the venue."""
+
+    key: Secret
+    secret: Secret
+    passphrase: Secret
+
+
+class PolyboltChannel:
+    """Follows the averages of some symbols. `assets` names the asset of each symbol (`btcusd`)."""
+
+    name = "polybolt"
+    age_max_s = NEVER_S
+
+    def __init__(
+        self,
+        url: str,
+        assets: Mapping[str, str],
+        credentials: Credentials,
+        around: Surroundings,
+        uniform: Callable[[], float],
+    ) -> None:
+        self.url = url
+        self.silence_s = SILENCE_S
+        self.lags = Lags()
+        self.duplicates = 0
+        self.dropped = 0
+        self._assets = dict(assets)
+        self._credentials = credentials
+        self._around = around
+        self._uniform = uniform
+        self._decoder = PolyboltDecoder(around.reject)
+        self._seen: dict[str, dict[int, None]] = {symbol: {} for symbol in assets}
+        self._heard: dict[int, set[str]] = {}
+        self._pinged_s: dict[int, float] = {}
+        self._refused = ""
+
+    def has(self, asset: str, stamped_ns: int) -> bool:
+        """Whether the average with this stamp has been heard."""
+        return any(stamped_ns in self._seen[symbol] for symbol, name in self._assets.items() if name == asset)
+
+    def opened(self, connection: Connection) -> None:
+        self._heard[connection.number] = set()
+        key, secret, passphrase = self._credentials.key, self._credentials.secret, self._credentials.passphrase
+        connection.say(polybolt.auth(key.reveal(), secret.reveal(), passphrase.reveal(), "1"))
+
+    def lost(self, connection: Connection) -> None:
+        self._heard.pop(connection.number, None)
+        self._pinged_s.pop(connection.number, None)
+
+    def pause_after(self, how: Ended) -> float | None:
+        if self._refused or how.code in (AUTH_FAILED, POLICY):
+            return None
+        return self._uniform() * DRAINED_WITHIN_S if how.code == DRAINING else 0.0
+
+    def keep_alive(self, connection: Connection) -> None:
+        age_s = connection.age_s()
+        if age_s - self._pinged_s.get(connection.number, 0.0) >= PING_EVERY_S:
+            self._pinged_s[connection.number] = age_s
+            connection.say(polybolt.ping(f"p{age_s:.0f}"))
+
+    def took(self, connection: Connection, frame: bytes) -> None:
+        message = self._decoder.decode(frame)
+        match message:
+            case Authed():
+                items = [Item(TWAP, symbol, WINDOW_S) for symbol in self._assets]
+                connection.say(polybolt.subscribe(items, "2"))
+            case Price():
+                self._hear(connection, message.symbol)
+                self._count(message.dropped)
+                self.lags.add(self._around.now_ns() - message.stamped_ns)
+                self._observe(message.symbol, message.stamped_ns, message.value, message.source)
+            case Snapshot():
+                self._hear(connection, message.symbol)
+                self._count(message.dropped)
+                for stamped_ns, value in message.values:
+                    self._observe(message.symbol, stamped_ns, value, message.source)
+            case Refused():
+                self._refuse(connection, message)
+            case Subscribed() | None:
+                pass
+
+    def _count(self, dropped: int) -> None:
+        if dropped:
+            self.dropped += dropped
+            self._around.tell(f"polybolt has dropped {dropped} frames: we read too slowly, or the way is too narrow")
+
+    def _refuse(self, connection: Connection, message: Refused) -> None:
+        self._around.tell(f"polybolt refuses: {message.code} {message.channel}".rstrip())
+        if message.code in AUTH_CODES:
+            self._refused = message.code
+            connection.close(message.code)
+        elif message.code.startswith("auth"):
+            connection.close(message.code)
+
+    def _hear(self, connection: Connection, symbol: str) -> None:
+        connection.heard()
+        heard = self._heard.setdefault(connection.number, set())
+        heard.add(symbol)
+        if len(heard) >= len(self._assets):
+            connection.warmed()
+
+    def _observe(self, symbol: str, stamped_ns: int, value: float, source: str) -> None:
+        asset, seen = self._assets.get(symbol), self._seen.get(symbol)
+        if asset is None or seen is None:
+            return
+        if stamped_ns in seen:
+            self.duplicates += 1
+            return
+        seen[stamped_ns] = None
+        while len(seen) > REMEMBERED_NS // 1_000_000_000:
+            seen.pop(next(iter(seen)))
+        self._around.put(Reference(self._around.now_ns(), asset, "twap60", value, stamped_ns, f"polybolt:{source}"))

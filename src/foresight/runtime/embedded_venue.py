@@ -1,0 +1,103 @@
+"""The local venue that a bot starts for itself: a process of its own, kept up while the bot runs, gone when the bot is.
+
+It is told to end with its standard input, so it cannot outlive a bot that was killed. When it dies it is started again
+on the same port and goes on where it was: the same markets, and a time that never stood still.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from foresight.errors import VenueRefused
+
+READY_S = 30.0
+LEAVES_WITHIN_S = 5.0
+AGAIN_AFTER_S = 0.5
+LINE_BYTES_MAX = 65_536
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a venue prints when it serves."""
+
+    url: str
+    port: int
+
+
+class EmbeddedVenue:
+    """`log` takes what the venue says on its standard error; `state` is where it remembers how to go on."""
+
+    def __init__(self, arguments: Sequence[str], *, log: Path, state: Path, tell: Callable[[str], None]) -> None:
+        self.restarts = 0
+        self._arguments = tuple(arguments)
+        self._log = log
+        self._state = state
+        self._tell = tell
+        self._process: asyncio.subprocess.Process | None = None
+        self._port = 0
+
+    async def start(self) -> str:
+        """Starts it and returns its address. Raises VenueRefused, with its last words, when it does not serve."""
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        command = (sys.executable, "-m", "foresight", "venue", "--port", str(self._port), "--state", str(self._state))
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                "--until-stdin-ends",
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=LINE_BYTES_MAX,
+                start_new_session=True,  # Ctrl-C is for the bot, which ends it when it has left in order
+            )
+        ready = await self._ready(self._process)
+        self._port = ready.port
+        return ready.url
+
+    async def keep(self) -> None:
+        """Starts it again whenever it dies, until this is cancelled."""
+        while True:
+            assert self._process is not None, "it is started before it is kept"
+            code = await self._process.wait()
+            self.restarts += 1
+            self._tell(f"the local venue has ended with {code}; it is started again, its time runs on")
+            await asyncio.sleep(AGAIN_AFTER_S)
+            try:
+                await self.start()
+            except VenueRefused as error:
+                self._tell(f"{error}; it is tried again")
+
+    async def stop(self) -> None:
+        """Asks it to leave, and makes it when it does not."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(LEAVES_WITHIN_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> Ready:
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(READY_S):
+                line = await process.stdout.readline()
+            return msgspec.json.decode(line, type=Ready)
+        except (TimeoutError, ValueError, msgspec.MsgspecError):
+            await self.stop()
+            raise VenueRefused(f"the local venue does not start: {self._last_words()}") from None
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1] if lines else f"it says nothing, see {self._log}"

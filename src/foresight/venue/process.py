@@ -1,0 +1,142 @@
+"""A venue in a process of its own: it runs until a signal, a time in its market, or the end of its standard input."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from foresight.errors import VenueRefused
+from foresight.markets import SECOND_NS
+from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
+from foresight.sources import Source
+from foresight.sources.simulated import SimulatedMarket
+from foresight.venue.identities import VersionRule
+from foresight.venue.server import LOOPBACK, VenueServer, greeting
+from foresight.venue.settings import VenueSettings
+from foresight.venue.standing import AWAY_MAX_NS, Standing, read_standing, write_standing
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOAD_SYMBOL = "BTCUSDT"
+
+
+class VenueAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """What `foresight venue` was asked for. `rate` of None is no load, 0 as fast as it goes."""
+
+    seed: int
+    slots: tuple[tuple[str, str], ...]
+    port: int = 0
+    host: str = LOOPBACK
+    speed: float = 1.0
+    version: VersionRule = "v1"
+    recording: Path | None = None
+    sources: tuple[str, ...] = ()
+    for_s: float | None = None
+    state: Path | None = None
+    until_stdin_ends: bool = False
+    rate: float | None = None
+    ticks_change: bool = False
+
+
+def serve(asked: VenueAsked) -> None:
+    """Serves until it is asked to leave. Raises VenueRefused or SourceRefused when it cannot begin."""
+    asyncio.run(_serve(asked))
+
+
+async def _serve(asked: VenueAsked) -> None:
+    log = structlog.get_logger()
+    before = _before(asked)
+    source, clock_of = _market(asked, before)
+    settings = VenueSettings(version=asked.version, ticks_change=asked.ticks_change)
+    port = asked.port or (before.port if before is not None else 0)
+    server = VenueServer(source, settings, clock_of, host=asked.host, port=port)
+    _watch_for_the_end(server.desk.stop, stdin=asked.until_stdin_ends)
+    try:
+        await server.start()
+    except OSError as error:
+        raise VenueRefused(f"port {port} cannot be listened on: {error}; nothing was started") from None
+    if asked.state is not None:
+        write_standing(asked.state, _standing(asked, server, before))
+    if asked.rate is not None:
+        server.begin_load(asked.rate, LOAD_SYMBOL)
+    sys.stdout.buffer.write(greeting(server, os.getpid()) + b"\n")
+    sys.stdout.buffer.flush()
+    log.info("venue serves", url=server.url, name=source.name, resumed=before is not None)
+    until_ns = None if asked.for_s is None else server.desk.clock.now_ns() + int(asked.for_s * SECOND_NS)
+    await server.run(until_ns)
+    log.info("venue left", url=server.url)
+
+
+def _before(asked: VenueAsked) -> Standing | None:
+    """The life before this one, when there was one of the same market that is not too far back."""
+    found = None if asked.state is None else read_standing(asked.state)
+    if found is None:
+        return None
+    if not found.is_same_market(_asked_standing(asked)):
+        raise VenueRefused(
+            f"{asked.state} is the state of another market (seed {found.seed}, speed {found.speed:g}, {found.version}, "
+            f"{len(found.slots)} slots); name another file or ask for the same; nothing was started"
+        )
+    is_far = asked.recording is None and found.venue_at(wall_ns()) - found.began_ns > AWAY_MAX_NS
+    return None if is_far else found
+
+
+def _market(asked: VenueAsked, before: Standing | None) -> tuple[Source, Callable[[], PacedClock]]:
+    """The source, and what makes the clock once its history has been taken."""
+    if asked.recording is not None:
+        from foresight.sources.recording import Recording  # noqa: PLC0415 - polars loads only where it is needed
+
+        source: Source = Recording(asked.recording, asked.sources)
+    elif before is None:
+        source = SimulatedMarket(asked.seed, asked.slots)
+    else:
+        source = SimulatedMarket(asked.seed, asked.slots, resume_ns=before.venue_at(wall_ns()))
+    if before is None:
+        return source, lambda: PacedClock(source.start_ns, asked.speed)
+    return source, lambda: PacedClock.at_anchor(monotonic_ns(), before.venue_at(wall_ns()), asked.speed)
+
+
+def _asked_standing(asked: VenueAsked) -> Standing:
+    return Standing(
+        seed=asked.seed,
+        slots=() if asked.recording is not None else asked.slots,
+        version=asked.version,
+        recording="" if asked.recording is None else str(asked.recording.resolve()),
+        sources=asked.sources,
+        speed=asked.speed,
+        wall_ns=0,
+        venue_ns=0,
+        began_ns=0,
+        port=0,
+        pid=os.getpid(),
+    )
+
+
+def _standing(asked: VenueAsked, server: VenueServer, before: Standing | None) -> Standing:
+    return msgspec.structs.replace(
+        _asked_standing(asked),
+        wall_ns=wall_ns(),
+        venue_ns=server.desk.clock.now_ns(),
+        began_ns=server.desk.source.start_ns if before is None else before.began_ns,
+        port=server.port,
+    )
+
+
+def _watch_for_the_end(stop: asyncio.Event, *, stdin: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    if stdin:
+        threading.Thread(target=_read_stdin, args=(loop, stop), name="stdin", daemon=True).start()
+
+
+def _read_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Reads until nobody holds the other end any more; what comes means nothing."""
+    while os.read(sys.stdin.fileno(), 4_096):
+        pass
+    loop.call_soon_threadsafe(stop.set)
