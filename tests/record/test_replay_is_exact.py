@@ -138,3 +138,14 @@ def test_a_checkpoint_stands_at_every_thousandth_input_and_at_the_end(written: W
     assert [last for _, last in rows] == [0] * (len(rows) - 1) + [1]
     assert all(int(str(seq)) % 1000 == 0 for seq, _ in rows[:-1])
     assert all(int(str(b)) - int(str(a)) == 1000 for (a, _), (b, _) in itertools.pairwise(rows[:-1]))
+
+
+def test_a_journal_that_lost_its_last_inputs_is_named_with_where_it_ends(written: Written) -> None:
+    last, before = (int(str(seq)) for (seq,) in written.ask("SELECT seq FROM inputs ORDER BY seq DESC LIMIT 2"))
+    written.change(f"DELETE FROM inputs WHERE seq = {last}")
+    found = written.replay()
+    assert (found.is_equal, found.difference) == (False, None)
+    assert found.missing is not None
+    assert found.missing.startswith(f"input {last:,} is not there: ")
+    assert f"{written.journal}" in found.missing
+    assert f"{before:,}" in found.missing or "missing in" in found.missing

@@ -78,10 +78,15 @@ def test_a_run_is_named_by_its_name_or_by_its_folder_and_what_is_no_record_is_re
         refused = foresight("replay", *words, check=False)
         assert refused.returncode == 1
         assert sentence in refused.stderr
-    for words in ((), (str(record), "--recording", str(bot))):
+    for words, sentence in (
+        ((), "and not both"),
+        ((str(record), "--recording", str(bot)), "and not both"),
+        ((str(record), "--strategy", str(bot / "strategy")), "with PATH go --run"),
+        (("--recording", str(bot), "--run", "0001-simulated"), "does not go with"),
+    ):
         refused = foresight("replay", *words, check=False)
         assert refused.returncode == 2
-        assert "and not both" in refused.stderr
+        assert sentence in refused.stderr
 
 
 def test_a_replay_that_is_not_whole_leaves_with_1_and_says_what_is_missing(tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ def replay(
     """
     if (record is None) == (recording is None):
         raise typer.BadParameter("name a run's record (PATH), or --recording DIR, and not both")
+    if record is not None and (bot or source or strategy or markdown or not baseline):
+        raise typer.BadParameter("with PATH go --run and --json alone: a run is replayed with what it wrote itself")
+    if recording is not None and run is not None:
+        raise typer.BadParameter("--run names a run of PATH; it does not go with --recording")
     if record is not None:
         from foresight.cli.replaying_runs import replay_record  # noqa: PLC0415 - polars loads only where it is needed
 

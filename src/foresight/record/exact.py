@@ -71,7 +71,7 @@ def replay_run(record_folder: Path, journal: Path, on_progress: Progress | None 
         replay = _Replay(begun, list(read_checkpoints(connection)), _Entries(journal))
         replay.run(inputs.merged(), on_progress)
     if replay.difference is None and replay.missing is None and inputs.missing is None:
-        replay.look_behind_the_end(record)
+        replay.look_behind_the_end(inputs.ends())
     return Exact(
         run=record_folder.name,
         origin=begun.settings.origin,
@@ -119,8 +119,8 @@ class _Replay:
             if self.difference is not None or self.missing is not None:
                 return
 
-    def look_behind_the_end(self, record: RunRecord) -> None:
-        """What the run wrote about inputs after the last that is there."""
+    def look_behind_the_end(self, ends: str) -> None:
+        """What the run wrote about inputs after the last that is there; `ends` says where these end."""
         kept = self._recorded.next()
         if kept is not None and kept.input_seq <= self.engine.seq:
             text = f"journal entry {kept.seq} is {_shown(kept)}; the replay makes none"
@@ -128,7 +128,7 @@ class _Replay:
             return
         last = max([*self._checkpoints, 0 if kept is None else kept.input_seq])
         if last > self.engine.seq:
-            self.missing = f"{_span(self.engine.seq + 1, last)} not there: {record.end()}"
+            self.missing = f"{_span(self.engine.seq + 1, last)} not there: {ends}"
 
     def _compare(self, effects: Sequence[Effect], kind: str) -> None:
         for effect in effects:
@@ -187,6 +187,7 @@ class _Inputs:
         self._connection = connection
         self._journal = journal
         self._damage: str | None = None
+        self._last_of_journal = 0
 
     def merged(self) -> Iterator[tuple[int, Event]]:
         """From 1 on, without a gap."""
@@ -201,7 +202,9 @@ class _Inputs:
 
     def _of_journal(self) -> Iterator[tuple[int, Event]]:
         try:
-            yield from read_inputs(self._connection, self._journal)
+            for seq, event in read_inputs(self._connection, self._journal):
+                self._last_of_journal = seq
+                yield seq, event
         except JournalRefused as refused:
             self._damage = str(refused)
 
@@ -210,7 +213,11 @@ class _Inputs:
         why = self._record.why(first)
         if why is None and first <= self._record.complete_to:
             why = self._damage or f"missing in {self._journal}"
-        return f"{_span(first, last)} not there: {why or self._record.end()}"
+        return f"{_span(first, last)} not there: {why or self.ends()}"
+
+    def ends(self) -> str:
+        """Where the inputs on disk end."""
+        return f"{self._record.end()}, and {self._journal} has inputs up to {self._last_of_journal:,}"
 
 
 def _span(first: int, last: int) -> str:
