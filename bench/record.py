@@ -23,6 +23,7 @@ import msgspec
 from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS
 from foresight.record import Recorder
 from foresight.record.kinds import Recorded
+from foresight.record.recorder import BATCH_ROWS as BATCH
 from foresight.record.rows import table_of
 from foresight.record.segments import SegmentWriter
 from foresight.sources.simulated import SimulatedMarket
@@ -32,7 +33,6 @@ RATE = 5_000
 TICK_S = 0.001
 ROUNDS, SLICE_S = 3, 40.0
 EVENTS = 200_000
-BATCH = 256
 HOUR_EVENTS_MINUTES = 60
 DAY_S = 86_400
 KEEP_BYTES = 10**12

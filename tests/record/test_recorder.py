@@ -24,6 +24,7 @@ MUCH = 10**12
 @pytest.fixture(autouse=True)
 def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.05)
+    monkeypatch.setattr(module, "BATCH_ROWS", 256)
 
 
 class Given:

@@ -70,7 +70,7 @@ def test_another_digest_is_a_difference_at_its_input(written: Written) -> None:
     ("statement", "sentence"),
     [
         ("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)", "the journal has no more entries"),
-        ("UPDATE journal SET at_ns = at_ns + 1 WHERE seq = 9", "journal entry 9 is "),
+        ("UPDATE journal SET at_ns = at_ns + 1 WHERE seq = 9", "journal entry 9 is …"),
     ],
 )
 def test_a_journal_that_says_something_else_is_a_difference(written: Written, statement: str, sentence: str) -> None:

@@ -142,7 +142,8 @@ class _Replay:
             return
         self.entries += 1
         if (kept.input_seq, kept.at_ns, _body(kept.entry)) != (made.seq, made.at_ns, _body(made.entry)):
-            text = f"journal entry {kept.seq} is {_shown(kept)}; the replay makes {_shown(made)}"
+            at = _common(_text(kept), _text(made))
+            text = f"journal entry {kept.seq} is {_shown(kept, at)}; the replay makes {_shown(made, at)}"
             self.difference = Difference(made.seq, kind, text)
 
     def _without_entry(self, made: Journal, kind: str) -> None:
@@ -228,8 +229,20 @@ def _body(entry: JournalEntry) -> bytes:
     return msgspec.json.encode(entry)
 
 
-def _shown(made: Record | Journal) -> str:
-    """An entry as people read it, cut where it is long."""
+def _text(made: Record | Journal) -> str:
     seq = made.input_seq if isinstance(made, Record) else made.seq
-    text = _body(made.entry).decode()
-    return f"{text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + '…'} after input {seq:,}"
+    return f"{_body(made.entry).decode()} after input {seq:,} at {made.at_ns}"
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _shown(made: Record | Journal, at: int = 0) -> str:
+    """An entry as people read it; of a long one what stands around the place `at`."""
+    text = _text(made)
+    start = max(0, at - SHOWN_MAX // 2) if len(text) > SHOWN_MAX else 0
+    end = start + SHOWN_MAX
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"

@@ -18,7 +18,8 @@ from foresight.record.kinds import Recorded
 from foresight.record.messages import Batch, Closed, Deleted, Lost, Report, framed
 from foresight.record.writer_link import WriterLink, refusal_in
 
-BATCH_ROWS = 256
+BATCH_ROWS = 128
+"""A step of 0.2 ms for the loop when all of them are whole books; half of it is the encoding."""
 BATCH_NS = 250_000_000
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 """Over a minute of 5,000 inputs a second. What comes then is dropped: the older part stays whole."""
