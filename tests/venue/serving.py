@@ -71,8 +71,10 @@ class Socket:
         """The close code with which the connection ends; 1006 without a close frame."""
         while True:
             message = await self.message()
-            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
-                return self.raw.close_code or 1006
+            if message.type == aiohttp.WSMsgType.CLOSE:
+                return int(message.data)
+            if message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
+                return 1006
             if message.type == aiohttp.WSMsgType.ERROR:
                 return 1006
 
@@ -175,16 +177,17 @@ def with_venue(
     *,
     pace: Pace | None = None,
     markets: tuple[Market, ...] = (BTC,),
+    speed: float = 0.01,
     **more: Any,
 ) -> None:
     """Runs `work` against a venue that lists `markets`, and ends both."""
-    asyncio.run(_with_venue(work, VenueSettings(pace=pace or Pace(), **more), markets))
+    asyncio.run(_with_venue(work, VenueSettings(pace=pace or Pace(), **more), markets, speed))
 
 
 async def _with_venue(
-    work: Callable[[Venue], Awaitable[None]], settings: VenueSettings, markets: tuple[Market, ...]
+    work: Callable[[Venue], Awaitable[None]], settings: VenueSettings, markets: tuple[Market, ...], speed: float
 ) -> None:
-    server = VenueServer(NoEvents(), settings, lambda: PacedClock(NOON_NS, 0.01))
+    server = VenueServer(NoEvents(), settings, lambda: PacedClock(NOON_NS, speed))
     await server.start()
     serving = asyncio.ensure_future(server.run())
     try:
