@@ -66,4 +66,4 @@ def stream(url, seconds):
 
 if __name__ == "__main__":
     url, seconds = sys.argv[1], float(sys.argv[2])
-    print(json.dumps(reads(url) | stream(url, seconds)))
+    sys.stdout.write(json.dumps(reads(url) | stream(url, seconds)))

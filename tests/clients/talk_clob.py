@@ -12,7 +12,7 @@ from py_clob_client_v2.clob_types import BookParams
 if __name__ == "__main__":
     url, token, other, condition = sys.argv[1:]
     client = ClobClient(host=url, chain_id=137)
-    print(
+    sys.stdout.write(
         json.dumps(
             {
                 "ok": client.get_ok(),
@@ -30,6 +30,8 @@ if __name__ == "__main__":
                 "sell": client.get_price(token, "SELL"),
                 "last_trade": client.get_last_trade_price(token),
                 "fee_exponent": client.get_fee_exponent(token),
+                "hash": client.get_order_book_hash(client.get_order_book(token)),
+                "by_token": client._get(f"{url}/markets-by-token/{token}"),
                 "compact": client.get_clob_market_info(condition),
             }
         )

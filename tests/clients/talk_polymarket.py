@@ -88,8 +88,8 @@ async def twap(http, seconds):
         handles = [await client.subscribe(spec) for spec in specs]
 
         async def follow(handle):
-            async for event in handle:
-                seen.append({"topic": event.topic, "type": event.type} | plain(event))
+            async for event in handle:  # what was seen until the time is over stays
+                seen.append({"topic": event.topic, "type": event.type} | plain(event))  # noqa: PERF401 - as above
 
         try:
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
@@ -111,4 +111,4 @@ async def main(http, slug, what, seconds=20.0):
 
 if __name__ == "__main__":
     url, name, what, *rest = sys.argv[1:]
-    print(json.dumps(asyncio.run(main(url, name, what, *(float(word) for word in rest)))))
+    sys.stdout.write(json.dumps(asyncio.run(main(url, name, what, *(float(word) for word in rest)))))

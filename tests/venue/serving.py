@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from builders import NOON_NS, a_market, seconds
 
+from builders import NOON_NS, a_market, seconds
 from foresight.events import Depth, Listed, MarketEvent, Spot
 from foresight.markets import Market, Origin
 from foresight.money import micros

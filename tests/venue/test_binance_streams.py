@@ -4,9 +4,9 @@ import asyncio
 
 import aiohttp
 import pytest
-from builders import NOON_NS, seconds
 from serving import QUICK, Socket, Venue, a_price, with_venue
 
+from builders import NOON_NS, seconds
 from foresight.venue import Pace
 
 NOON_MS = NOON_NS // 1_000_000

@@ -1,8 +1,8 @@
 """The CLOB's market channel on the wire (venue spec §6.1)."""
 
-from builders import NOON_NS, a_market, seconds
 from serving import BTC, QUICK, Venue, a_depth, with_venue
 
+from builders import NOON_NS, a_market, seconds
 from foresight.events import Listed, Printed, Resolved
 from foresight.markets import MINUTE_NS
 from foresight.money import micros

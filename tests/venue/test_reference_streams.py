@@ -5,9 +5,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from builders import NOON_NS, seconds
 from serving import QUICK, Venue, a_price, with_venue
 
+from builders import NOON_NS, seconds
 from foresight.events import Reference
 from foresight.venue.polybolt_session import FRAME_BYTES_MAX
 

@@ -5,9 +5,9 @@ import json
 
 import msgspec
 import pytest
-from builders import NOON_NS, a_market, seconds
 from serving import BTC, NoEvents, Venue, a_price, with_venue
 
+from builders import NOON_NS, a_market, seconds
 from foresight.errors import VenueRefused
 from foresight.events import Printed, Reference, Resolved
 from foresight.markets import MINUTE_NS

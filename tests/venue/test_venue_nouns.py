@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from builders import NOON_NS, a_market, seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import NOON_NS, a_market, seconds
 from foresight.events import NOT_TOLD, Depth, Listed, Quote
 from foresight.markets import MINUTE_NS, SECOND_NS, Token
 from foresight.money import MICROS, micros
