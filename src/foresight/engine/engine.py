@@ -136,8 +136,8 @@ class Engine:
     def start(self, history_ns: int) -> Sequence[Effect]:
         """Opens the books with the paper deposit. Called once, before the first event, which is at `history_ns`.
 
-        Rounds before `start_ns` warm the engine: windows roll, prices are sampled and the tape fills, but nothing is
-        due and live code is not asked.
+        Rounds before `start_ns`, and before the first release is bound, warm the engine: windows roll, prices are
+        sampled and the tape fills, but nothing is due and live code is not asked.
         """
         self._due_ns = _first_due(history_ns, self.settings.period_ns)
         return self.desk.deposit(self.seq, self.start_ns)
@@ -238,7 +238,7 @@ class Engine:
 
     def _ask_on_event(self, slot: SlotState, window: Window, now_ns: int) -> Sequence[Effect]:
         """Not too often, not while an answer is awaited, and only while the window is open."""
-        is_open = self.start_ns <= now_ns < window.market.end_ns
+        is_open = max(self.start_ns, self.live.since_ns) <= now_ns < window.market.end_ns
         too_soon = now_ns - slot.event_evaluated_ns < self.settings.event_gap_ns
         if not is_open or too_soon or slot.pending_evaluation is not None or slot.is_paused:
             return NOTHING
@@ -266,7 +266,7 @@ class Engine:
             window.sampled_ns = event.due_ns
             window.up.sample(event.at_ns)
             window.down.sample(event.at_ns)
-        if event.due_ns < self.start_ns:
+        if event.due_ns < max(self.start_ns, self.live.since_ns):
             view = self._view(slot, window, due_ns=event.due_ns, now_ns=event.at_ns)
             return [KeepOnTape(slot.id, view.now_ns, self._encoder.encode(view))]
         slot.presence.became_due()

@@ -30,6 +30,7 @@ from foresight.feeds.resolving import Resolving
 from foresight.feeds.rest import Denied, Rest
 from foresight.feeds.rtds import RtdsChannel
 from foresight.feeds.telling import Surroundings
+from foresight.feeds.venue_clock import VenueClock
 from foresight.feeds.website import WebsitePrices
 from foresight.markets import Market, Token
 from foresight.sources.simulated.noise import uniform_stream
@@ -96,6 +97,7 @@ class Feeds:
             current=self._open_tokens,
             on_deaf=lambda token: self._clob.ask_again(token, self._clob_line.connections),
         )
+        self.clock = VenueClock(self.rest["binance"], endpoints.binance, self._now_ns, self._tell)
         self.website = WebsitePrices(
             self.rest["website"], endpoints.website, around, current=self._open_markets, is_known=self._has_average
         )
@@ -144,7 +146,7 @@ class Feeds:
             (line.channel.name, line.keep) for line in self._lines
         ]
         works += [("discovery", self.discovery.keep), ("winners", self.resolving.keep), ("books", self.books.keep)]
-        works += [("rejects", self._write_rejects)]
+        works += [("rejects", self._write_rejects), ("venue's clock", self.clock.keep)]
         if self.plan.has_website:
             works.append(("prices to beat", self.website.keep))
         try:
@@ -206,8 +208,13 @@ class Feeds:
             books_by_rest=self.books.read,
             deaf=self.books.deaf,
             winners_awaited=self.resolving.waiting,
+            clock_offset_ms=self.clock.offset_ms,
             problems=self.discovery.problems(),
         )
+
+    def clock_offset_ms(self) -> float:
+        """The venue's clock minus ours, as last asked."""
+        return self.clock.offset_ms
 
     def problems(self) -> list[str]:
         """What a person should know now."""

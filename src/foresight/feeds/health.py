@@ -60,6 +60,7 @@ class FeedsHealth(msgspec.Struct, frozen=True, kw_only=True):
     books_by_rest: int
     deaf: int
     winners_awaited: int
+    clock_offset_ms: float
     problems: dict[str, str]
 
 
@@ -68,4 +69,5 @@ class Feeding(Protocol):
 
     def health(self) -> FeedsHealth: ...
     def problems(self) -> list[str]: ...
+    def clock_offset_ms(self) -> float: ...
     def rebuild(self, lost: Rebuild) -> None: ...

@@ -212,8 +212,13 @@ class Bot:
             found += self.feeds.problems()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
-            found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")
+            found.append(self._clock_problem(drift_ms))
         return found
+
+    def _clock_problem(self, drift_ms: float) -> str:
+        if self.feeds is not None and round(self.feeds.clock_offset_ms()) == drift_ms:
+            return f"the venue's clock is {drift_ms:+.0f} ms from ours; no orders until they agree"
+        return f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again"
 
     def documents(self, *, running: bool) -> dict[str, bytes]:
         """The observed documents of this instant, by file name."""
@@ -268,8 +273,10 @@ class Bot:
             self.recorder.hand_over()
 
     def check_clock(self, drift_ms: float) -> None:
-        """Tells the engine when it changes by how many milliseconds the clock is off."""
-        whole_ms = float(round(drift_ms))
+        """Tells the engine when it changes by how many milliseconds the clock is off: the machine's own against its
+        steady one, or against the venue's, whichever is more."""
+        offset_ms = 0.0 if self.feeds is None else self.feeds.clock_offset_ms()
+        whole_ms = float(round(offset_ms if abs(offset_ms) > abs(drift_ms) else drift_ms))
         if whole_ms != self.engine.desk.account.drift_ms:
             self.session.take(ClockChecked(self.clock.now_ns(), whole_ms))
 
