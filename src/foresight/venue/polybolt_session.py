@@ -9,7 +9,7 @@ from collections import Counter
 from foresight.venue.decimals import accurate_text
 from foresight.venue.documents import Document, encoded, milliseconds
 from foresight.venue.faults import Faults
-from foresight.venue.frames import PriceEvent
+from foresight.venue.frames import Labels, PriceEvent
 from foresight.venue.prices import BOUNDARY_NS, Price
 from foresight.venue.sessions import Answer, End, Rate, Say, document_of
 from foresight.venue.settings import Pace
@@ -76,6 +76,10 @@ class PolyBoltSession:
             if key[:2] == (channel, _symbol(price.asset)) and window_s in (0, WINDOW_S):
                 said += self._update(key, price, labels)
         return said
+
+    def names(self) -> Labels:
+        """What the connection listens to, as faults name it."""
+        return frozenset(symbol.removesuffix(SYMBOL_SUFFIX).upper() for _, symbol, _ in self._keys)
 
     def lose(self, said: Say) -> None:
         """A frame that was made here could not be sent: the reader is slow."""
