@@ -82,9 +82,12 @@ class PolyBoltSession:
         return frozenset(symbol.removesuffix(SYMBOL_SUFFIX).upper() for _, symbol, _ in self._keys)
 
     def lose(self, said: Say) -> None:
-        """A frame that was made here could not be sent: the reader is slow."""
+        """A frame that was made here could not be sent, and with it what it said of frames before it."""
+        told = document_of(said.body.decode()) or {}
+        before = told.get("dropped", 0)
+        assert isinstance(before, int)
         for channel in {TWAP, SPOT} & said.labels:
-            self._dropped[channel] += 1
+            self._dropped[channel] += 1 + before
 
     def _auth(self, given: object, rid: object) -> list[Answer]:
         self._auths += 1
