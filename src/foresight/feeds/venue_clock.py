@@ -50,11 +50,8 @@ class VenueClock:
         is_apart = abs(self.offset_ms) > TELL_FROM_MS
         if is_apart != self._is_told:
             self._is_told = is_apart
-            self._tell(
-                f"the venue's clock is {self.offset_ms:+.0f} ms from ours; what is due and what is old is judged by ours"
-                if is_apart
-                else "the venue's clock and ours agree again"
-            )
+            apart = f"the venue's clock is {self.offset_ms:+.0f} ms from ours; no orders while that is over the limit"
+            self._tell(apart if is_apart else "the venue's clock and ours agree again")
 
     async def _ask(self) -> tuple[float, float] | None:
         """(how long the asking took, the offset), in milliseconds of venue time."""
