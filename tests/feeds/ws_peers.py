@@ -121,5 +121,3 @@ def no_task_left() -> Iterator[None]:
     before = asyncio.all_tasks()
     yield
     assert asyncio.all_tasks() == before
-
-

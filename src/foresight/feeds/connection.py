@@ -21,6 +21,7 @@ REASON_BYTES_MAX = 120
 """Of a close frame's 125 bytes two are its code."""
 
 OnFrame = Callable[["Connection", bytes], None]
+OnChange = Callable[["Connection"], None]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Connection:
     """An open connection. Whoever reads its frames says `warmed`, once all that was asked for has been heard."""
 
-    def __init__(self, number: int, on_frame: OnFrame, on_ended: Callable[["Connection"], None]) -> None:
+    def __init__(self, number: int, on_frame: OnFrame, on_ended: OnChange, on_opened: OnChange) -> None:
         loop = asyncio.get_running_loop()
         self.number = number
         self.frames = 0
@@ -45,6 +46,7 @@ class Connection:
         self.ended: Ended | None = None
         self._on_frame = on_frame
         self._on_ended = on_ended
+        self._on_opened = on_opened
         self._warm: asyncio.Future[None] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
         self._transport: WSTransport | None = None
@@ -96,6 +98,7 @@ class Connection:
 
     def _opened(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._on_opened(self)
 
     def _took(self, payload: bytes) -> None:
         self.frames += 1
@@ -169,9 +172,12 @@ def _error_of(transport: WSTransport) -> str:
     raise AssertionError("a connection that is gone is not waited for")
 
 
-async def connect(url: str, number: int, on_frame: OnFrame, on_ended: Callable[[Connection], None]) -> Connection:
-    """Opens a connection. Raises FeedFailed, with the reason as a sentence."""
-    connection = Connection(number, on_frame, on_ended)
+async def connect(
+    url: str, number: int, on_frame: OnFrame, on_ended: OnChange, on_opened: OnChange = lambda _connection: None
+) -> Connection:
+    """Opens a connection. `on_opened` is called before its first frame, which may come with the handshake. Raises
+    FeedFailed, with the reason as a sentence."""
+    connection = Connection(number, on_frame, on_ended, on_opened)
     try:
         await picows.ws_connect(
             lambda: _Listener(connection),
@@ -185,6 +191,9 @@ async def connect(url: str, number: int, on_frame: OnFrame, on_ended: Callable[[
         )
     except (OSError, TimeoutError, picows.WSError) as error:
         raise FeedFailed(f"{url} cannot be reached: {_told(error)}") from None
+    except asyncio.CancelledError:
+        connection.close("not needed any more")
+        raise
     return connection
 
 
