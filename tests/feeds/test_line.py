@@ -224,7 +224,8 @@ def test_a_connection_that_ends_before_it_was_heard_is_no_open_one() -> None:
         await until(lambda: len(bench.server.peers) > 3)
         bench.server.on_open = lambda peer: peer.send(b"7")
         await bench.heard(7)
-        await until(lambda: len(bench.line.connections) == 1)
+        await until(lambda: len(bench.told) == 2)
+        assert len(bench.line.connections) == 1
         assert bench.told[0].endswith("closed 1001 not now before it was heard; it is tried again until it is back")
         assert bench.told[1:] == ["numbers is back"]
 

@@ -113,20 +113,26 @@ class BinanceChannel:
     def took(self, connection: Connection, frame: bytes) -> None:
         message = self._decoder.decode(frame)
         match message:
-            case BookTicker():
-                if self._is_new(connection, "quote", message.symbol, message.update_id):
-                    self._quote(message)
-            case AggTrade():
-                self.lags.add(self._around.now_ns() - message.event_ns)
-                if self._is_new(connection, "trade", message.symbol, message.trade_id):
-                    self._trade(message)
-            case Kline():
-                if self._is_new(connection, "candle", message.symbol, message.event_ns):
-                    self._candle(message)
+            case BookTicker() | AggTrade() | Kline():
+                self._take(connection, message)
             case ServerShutdown():
                 self.on_planned_end(connection, "the venue will close it")
             case Reply(error=str() as error):
                 self._around.tell(f"{self.name} refuses a request: {error}")
+
+    def _take(self, connection: Connection, message: BookTicker | AggTrade | Kline) -> None:
+        symbol = message.symbol
+        match message:
+            case BookTicker():
+                if self._is_new(connection, "quote", symbol, message.update_id):
+                    self._quote(message)
+            case AggTrade():
+                self.lags.add(self._around.now_ns() - message.event_ns)
+                if self._is_new(connection, "trade", symbol, message.trade_id):
+                    self._trade(message)
+            case Kline():
+                if self._is_new(connection, "candle", symbol, message.event_ns):
+                    self._candle(message)
 
     def _is_new(self, connection: Connection, kind: str, symbol: str, number: int) -> bool:
         """Whether this message is about something that was asked for, and comes for the first time."""
