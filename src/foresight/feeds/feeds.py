@@ -127,7 +127,7 @@ class Feeds:
         if credentials is None:
             return None
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
-        uniform = uniform_stream(0, "feeds")
+        uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
         channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
         self._line(channel)
         return channel
