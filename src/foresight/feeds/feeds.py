@@ -68,7 +68,7 @@ class Feeds:
         self.plan = plan
         self.intake = Intake()
         self.rejects = Rejects(rejects)
-        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "website")}
+        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "data", "website")}
         self._now_ns = now_ns
         self._tell = tell
         self._around = Surroundings(self.intake.put, now_ns, self._reject, tell)
@@ -87,7 +87,8 @@ class Feeds:
     def _reads(self, plan: Plan) -> None:
         endpoints, around = plan.endpoints, self._around
         self.discovery = Discovery(self.rest["gamma"], endpoints.gamma, plan.slots, around, self._listed)
-        self.resolving = Resolving(self.rest["gamma"], endpoints.gamma, endpoints.data, around, self._over)
+        hosts = (self.rest["gamma"], endpoints.gamma), (self.rest["data"], endpoints.data)
+        self.resolving = Resolving(*hosts, around, self._over)
         self.books = BooksByRest(
             self.rest["clob"],
             endpoints.clob,
