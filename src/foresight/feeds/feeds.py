@@ -15,7 +15,7 @@ import msgspec
 from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
 from foresight.events import MarketEvent
-from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, streams_of
+from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, Witnesses, streams_of
 from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
@@ -69,7 +69,7 @@ class Feeds:
         self.plan = plan
         self.intake = Intake()
         self.rejects = Rejects(rejects)
-        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "website")}
+        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "data", "website")}
         self._now_ns = now_ns
         self._tell = tell
         self._around = Surroundings(self.intake.put, now_ns, self._reject, tell)
@@ -88,7 +88,8 @@ class Feeds:
     def _reads(self, plan: Plan) -> None:
         endpoints, around = plan.endpoints, self._around
         self.discovery = Discovery(self.rest["gamma"], endpoints.gamma, plan.slots, around, self._listed)
-        self.resolving = Resolving(self.rest["gamma"], endpoints.gamma, endpoints.data, around, self._over)
+        hosts = (self.rest["gamma"], endpoints.gamma), (self.rest["data"], endpoints.data)
+        self.resolving = Resolving(*hosts, around, self._over)
         self.books = BooksByRest(
             self.rest["clob"],
             endpoints.clob,
@@ -107,6 +108,7 @@ class Feeds:
         spot = {f"{asset}USDT": asset for asset in self._spot}
         futures = {f"{asset}USDT": asset for asset in self.plan.assets if asset not in self._spot}
         made = []
+        witnesses = {SPOT: Witnesses(), FUTURES: Witnesses()}
         base = endpoints.binance_futures_stream
         for name, place, feed, assets, kinds in (
             ("binance", endpoints.binance_stream, SPOT, spot, ("bookTicker", "aggTrade", "kline_1s")),
@@ -115,7 +117,9 @@ class Feeds:
         ):
             if assets:
                 streams = streams_of(assets, kinds)
-                channel = BinanceChannel(name, place, feed=feed, assets=assets, streams=streams, around=around)
+                channel = BinanceChannel(
+                    name, place, feed=feed, assets=assets, streams=streams, around=around, witnesses=witnesses[feed]
+                )
                 line = self._line(channel)
                 channel.on_planned_end = line.renew
                 made.append((channel, line))
@@ -126,7 +130,7 @@ class Feeds:
         if credentials is None:
             return None
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
-        uniform = uniform_stream(0, "feeds")
+        uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
         channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
         self._line(channel)
         return channel

@@ -6,7 +6,10 @@ contradicts it changes nothing and is told.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+
+import msgspec
 
 from foresight.errors import FeedFailed
 from foresight.events import Resolved
@@ -26,20 +29,32 @@ LOOK_S = 0.5
 MICROS = 1_000_000
 
 
+class Told(msgspec.Struct, frozen=True):
+    """The first word about a market."""
+
+    market: Market
+    winner: Outcome
+    at_ns: int
+
+
 class Resolving:
-    """Follows markets until their winner is known. `on_over` gets each market then."""
+    """Follows markets until their winner is known. `on_over` gets each market then. `gamma` and `data` are the two
+    hosts with their addresses."""
 
     def __init__(
-        self, rest: Rest, gamma: str, data: str, around: Surroundings, on_over: Callable[[Market], None]
+        self,
+        gamma: tuple[Rest, str],
+        data: tuple[Rest, str],
+        around: Surroundings,
+        on_over: Callable[[Market], None],
     ) -> None:
-        self._rest = rest
-        self._gamma = gamma
-        self._data = data
+        self._gamma, self._gamma_url = gamma
+        self._data, self._data_url = data
         self._around = around
         self._on_over = on_over
         self._open: dict[str, Listing] = {}
         self._asked_ns: dict[str, int] = {}
-        self._over: dict[str, tuple[Outcome, int]] = {}
+        self._over: dict[str, Told] = {}
 
     @property
     def waiting(self) -> int:
@@ -56,8 +71,8 @@ class Resolving:
 
     def heard(self, message: MarketResolved) -> None:
         """The market channel's word."""
-        for listing in list(self._open.values()):
-            market = listing.market
+        markets = [listing.market for listing in self._open.values()]
+        for market in (*markets, *(told.market for told in self._over.values())):
             if message.winning_token in (market.up, market.down):
                 winner = market.outcome_of(Token(message.winning_token))
                 self._settle(market, winner, "market_resolved", message.stamped_ns)
@@ -71,7 +86,7 @@ class Resolving:
 
     def _due(self) -> list[Listing]:
         now_ns = self._around.now_ns()
-        for slug in [slug for slug, (_, at_ns) in self._over.items() if now_ns - at_ns > REMEMBERED_NS]:
+        for slug in [slug for slug, told in self._over.items() if now_ns - told.at_ns > REMEMBERED_NS]:
             del self._over[slug]
         for slug, listing in list(self._open.items()):
             if now_ns - listing.market.end_ns > GIVE_UP_AFTER_NS:
@@ -84,22 +99,24 @@ class Resolving:
         ]
 
     async def _ask(self, listing: Listing) -> None:
+        """What fails is asked again; what fails for long is seen in the health of the reads."""
         market, now_ns = listing.market, self._around.now_ns()
         self._asked_ns[market.market_id] = now_ns
-        try:
-            found = decode_market(
-                await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id
-            )
-            if isinstance(found, Listing) and found.resolved is not None:
-                self._settle(market, found.resolved, "gamma", 0)
-            elif now_ns >= market.end_ns + ALSO_DATA_AFTER_NS:
+        with contextlib.suppress(FeedFailed):
+            await self._ask_gamma(market)
+        if market.market_id in self._open and now_ns >= market.end_ns + ALSO_DATA_AFTER_NS:
+            with contextlib.suppress(FeedFailed):
                 await self._ask_data(listing)
-        except FeedFailed:
-            return  # it is asked again; what fails for long is seen in the health of the reads
+
+    async def _ask_gamma(self, market: Market) -> None:
+        slug = market.market_id
+        found = decode_market(await self._gamma.get(f"{self._gamma_url}/markets/slug/{slug}"), slug)
+        if isinstance(found, Listing) and found.resolved is not None:
+            self._settle(market, found.resolved, "gamma", 0)
 
     async def _ask_data(self, listing: Listing) -> None:
-        url = f"{self._data}/v2/resolutions"
-        body = await self._rest.get(url, {"condition_id": listing.condition})
+        url = f"{self._data_url}/v2/resolutions"
+        body = await self._data.get(url, {"condition_id": listing.condition})
         page = decode_resolutions(body, self._around.reject)
         for resolution in page.resolutions if page is not None else ():
             if resolution.status == "resolved" and resolution.payouts in ((MICROS, 0), (0, MICROS)):
@@ -109,11 +126,13 @@ class Resolving:
     def _settle(self, market: Market, winner: Outcome, source: str, stamped_ns: int) -> None:
         before = self._over.get(market.market_id)
         if before is not None:
-            if before[0] == OPPOSITE[winner]:
-                self._around.tell(f"{market.market_id}: {source} says {winner}, after {before[0]} was told and booked")
+            if before.winner == OPPOSITE[winner]:
+                self._around.tell(
+                    f"{market.market_id}: {source} says {winner}, after {before.winner} was told and booked"
+                )
             return
         now_ns = self._around.now_ns()
-        self._over[market.market_id] = (winner, now_ns)
+        self._over[market.market_id] = Told(market, winner, now_ns)
         self._around.put(Resolved(now_ns, market.market_id, winner, f"polymarket:{source}", stamped_ns))
         self._leave(market)
 
