@@ -34,6 +34,8 @@ class RolledBack(msgspec.Struct, frozen=True):
     key: str
     text: str
     line: str
+    needs: tuple[str, ...] = ()
+    """What the release that answers again needs besides its input."""
 
 
 Deliver = Callable[[Outcome[Value]], None]
@@ -45,6 +47,5 @@ def outcome_of(host: Host, value: msgspec.Struct | None, fault: Fault | None, to
 
 
 def rolled_back(failed: Host, back_to: Host, key: str, text: str, line: str) -> RolledBack:
-    return RolledBack(
-        failed.spec.release, failed.spec.revision, back_to.spec.release, back_to.spec.revision, key, text, line
-    )
+    old, new = back_to.spec, failed.spec
+    return RolledBack(new.release, new.revision, old.release, old.revision, key, text, line, back_to.loaded.needs)
