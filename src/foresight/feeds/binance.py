@@ -11,7 +11,16 @@ from foresight.events import Spot
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
 from foresight.markets import SECOND_NS
-from foresight.wire.binance import AggTrade, BinanceDecoder, BookTicker, Kline, Reply, ServerShutdown, subscribe
+from foresight.wire.binance import (
+    AggTrade,
+    BinanceDecoder,
+    BookTicker,
+    Kline,
+    Reply,
+    ServerShutdown,
+    subscribe,
+    unsubscribe,
+)
 
 SPOT_STREAMS = ("bookTicker", "aggTrade", "kline_1s")
 QUIET_NS = SECOND_NS
@@ -45,7 +54,7 @@ class BinanceChannel:
         self.duplicates = 0
         self.on_planned_end: Callable[[Connection, str], None] = lambda _connection, _why: None
         self._base = base
-        self._feed = feed
+        self.feed = feed
         self._assets = dict(assets)
         self._streams = list(streams)
         self._around = around
@@ -72,6 +81,18 @@ class BinanceChannel:
         for connection in connections:
             if fresh:
                 connection.say(subscribe(fresh, self._ids))
+
+    def drop(self, assets: Iterable[str], connections: Iterable[Connection]) -> None:
+        """Asks for the streams of these no more."""
+        gone = {symbol for symbol, asset in self._assets.items() if asset in set(assets)}
+        streams = [stream for stream in self._streams if stream.partition("@")[0].upper() in gone]
+        self._streams = [stream for stream in self._streams if stream not in streams]
+        for symbol in gone:
+            self._told.pop(self._assets.pop(symbol), None)
+        self._ids += 1
+        for connection in connections:
+            if streams:
+                connection.say(unsubscribe(streams, self._ids))
 
     def told_ns(self, asset: str) -> int | None:
         """When a price of this asset was last passed on."""
@@ -115,7 +136,7 @@ class BinanceChannel:
         if not connection.is_warm:
             heard = self._heard.setdefault(connection.number, set())
             heard.add(symbol)
-            if len(heard) >= len(self._assets):
+            if heard >= self._assets.keys():
                 connection.warmed()
 
     def _is_new(self, kind: str, symbol: str, number: int) -> bool:
@@ -161,7 +182,7 @@ class BinanceChannel:
 
     def _tell(self, asset: str, price: float, now_ns: int, stamped_ns: int) -> None:
         self._told[asset] = (price, now_ns)
-        self._around.put(Spot(now_ns, asset, self._feed, price, stamped_ns))
+        self._around.put(Spot(now_ns, asset, self.feed, price, stamped_ns))
 
 
 def streams_of(symbols: Iterable[str], kinds: Iterable[str] = SPOT_STREAMS) -> list[str]:

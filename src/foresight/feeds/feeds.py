@@ -7,7 +7,7 @@ Everything arrives in one queue, the intake, with the time of its arrival. Nothi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
 from foresight.events import MarketEvent
-from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, streams_of
+from foresight.feeds.binance import FUTURES, SPOT, SPOT_STREAMS, BinanceChannel, streams_of
 from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
@@ -30,15 +30,22 @@ from foresight.feeds.resolving import Resolving
 from foresight.feeds.rest import Denied, Rest
 from foresight.feeds.rtds import RtdsChannel
 from foresight.feeds.telling import Surroundings
+from foresight.feeds.watching import Watching
 from foresight.feeds.website import WebsitePrices
 from foresight.markets import Market, Token
 from foresight.sources.simulated.noise import uniform_stream
+from foresight.topics import topic_of, traded_asset
 from foresight.wire.binance_rest import decode_symbols
 from foresight.wire.clob import MarketResolved
 from foresight.wire.gamma import Listing
 
 ONLY_FUTURES = ("HYPE",)
 """What Binance spot does not list (venue spec §10.1), for when it cannot be asked."""
+BINANCE_LINES = {
+    SPOT: (("binance", SPOT_STREAMS),),
+    FUTURES: (("binance futures book", ("bookTicker",)), ("binance futures trades", ("aggTrade",))),
+}
+"""What each market of Binance takes: the lines by name, and their kinds of streams (venue spec §10.1)."""
 WRITE_EVERY_S = 1.0
 WARM_LOOK_S = 0.02
 
@@ -75,7 +82,18 @@ class Feeds:
         self._current: dict[str, Market] = {}
         self._spot = tuple(asset for asset in plan.assets if asset in set(spot))
         self._lines: list[Line] = []
-        self._binance = self._binance_lines()
+        self._binance: list[tuple[BinanceChannel, Line]] = []
+        for feed, assets in ((SPOT, self._spot), (FUTURES, self._futures())):
+            if assets:
+                self._binance += self._binance_lines(feed, {f"{asset}USDT": asset for asset in assets})
+        self._watching = Watching(
+            self.rest["binance"],
+            plan.endpoints.binance,
+            self._around,
+            kinds={name: kinds for lines in BINANCE_LINES.values() for name, kinds in lines},
+            have=self._binance,
+            make=self._binance_lines,
+        )
         self._clob = ClobChannel(plan.endpoints.clob_market, self._around, self._resolved)
         self._clob_line = self._line(self._clob)
         self._polybolt = self._polybolt_line()
@@ -100,24 +118,36 @@ class Feeds:
             self.rest["website"], endpoints.website, around, current=self._open_markets, is_known=self._has_average
         )
 
-    def _binance_lines(self) -> list[tuple[BinanceChannel, Line]]:
-        endpoints, around = self.plan.endpoints, self._around
-        spot = {f"{asset}USDT": asset for asset in self._spot}
-        futures = {f"{asset}USDT": asset for asset in self.plan.assets if asset not in self._spot}
-        made = []
-        base = endpoints.binance_futures_stream
-        for name, place, feed, assets, kinds in (
-            ("binance", endpoints.binance_stream, SPOT, spot, ("bookTicker", "aggTrade", "kline_1s")),
-            ("binance futures book", f"{base}/public", FUTURES, futures, ("bookTicker",)),
-            ("binance futures trades", f"{base}/market", FUTURES, futures, ("aggTrade",)),
-        ):
-            if assets:
-                streams = streams_of(assets, kinds)
-                channel = BinanceChannel(name, place, feed=feed, assets=assets, streams=streams, around=around)
-                line = self._line(channel)
-                channel.on_planned_end = line.renew
-                made.append((channel, line))
+    def _futures(self) -> list[str]:
+        return [asset for asset in self.plan.assets if asset not in self._spot]
+
+    def _binance_lines(self, feed: str, assets: Mapping[str, str]) -> list[tuple[BinanceChannel, Line]]:
+        """New lines of one market, for these symbols; nothing is opened yet."""
+        endpoints, made = self.plan.endpoints, []
+        places = {
+            "binance": endpoints.binance_stream,
+            "binance futures book": f"{endpoints.binance_futures_stream}/public",
+            "binance futures trades": f"{endpoints.binance_futures_stream}/market",
+        }
+        for name, kinds in BINANCE_LINES[feed]:
+            streams = streams_of(assets, kinds)
+            channel = BinanceChannel(name, places[name], feed=feed, assets=assets, streams=streams, around=self._around)
+            line = self._line(channel)
+            channel.on_planned_end = line.renew
+            made.append((channel, line))
         return made
+
+    def series_of(self, name: str) -> str:
+        """See `Feeding`: the spot symbol of an asset that is followed there, or its perpetual."""
+        topic, asset = topic_of(name), traded_asset(name, self.plan.assets)
+        return asset if asset is not None and (topic.adapter == SPOT) == (asset in self._spot) else name
+
+    def watch(self, names: Iterable[str], done: Callable[[str | None], None]) -> None:
+        self._watching.watch([name for name in names if self.series_of(name) == name], done)
+
+    def watch_only(self, names: Iterable[str]) -> None:
+        for line in self._watching.watch_only(names):
+            self._lines.remove(line)
 
     def _polybolt_line(self) -> PolyboltChannel | None:
         credentials = self.plan.credentials
@@ -140,7 +170,7 @@ class Feeds:
             (line.channel.name, line.keep) for line in self._lines
         ]
         works += [("discovery", self.discovery.keep), ("winners", self.resolving.keep), ("books", self.books.keep)]
-        works += [("rejects", self._write_rejects)]
+        works += [("rejects", self._write_rejects), ("further topics", self._watching.keep)]
         if self.plan.has_website:
             works.append(("prices to beat", self.website.keep))
         try:
@@ -203,6 +233,7 @@ class Feeds:
             deaf=self.books.deaf,
             winners_awaited=self.resolving.waiting,
             problems=self.discovery.problems(),
+            topics=self._watching.ages_s(now_ns),
         )
 
     def _reject(self, kind: str, why: str, frame: bytes) -> None:
