@@ -95,21 +95,18 @@ class Watching:
 
     async def _bring(self, names: list[str], done: Done) -> None:
         fresh = [topic_of(name) for name in names if name not in self._followed]
-        problem = None
         try:
             async with asyncio.timeout(WARM_S):
-                problems = [problem for topic in fresh if (problem := await self._absent(topic))]
-                if problems:
-                    done("; ".join(problems))
-                    return
-                await self._take_history(fresh)
-                self._follow([topic for topic in fresh if topic.name in self._wanted])
-                while self._silent(names):  # noqa: ASYNC110 - the sockets fill it
+                absent = [why for why in [await self._absent(topic) for topic in fresh] if why]
+                if not absent:
+                    await self._take_history(fresh)
+                    self._follow(fresh)
+                while not absent and self._silent(names):  # noqa: ASYNC110 - the sockets fill it
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
-            self._follow([topic for topic in fresh if topic.name in self._wanted])  # it may come later
-            problem = f"no price of {', '.join(self._silent(names))} within {WARM_S:.0f} s"
-        done(problem)
+            self._follow(fresh)  # a start goes on without them, and they may come later
+            absent = [f"no price of {', '.join(self._silent(names))} within {WARM_S:.0f} s"]
+        done("; ".join(absent) or None)
 
     def _silent(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in self._wanted and self._told_ns(name) is None]
@@ -143,9 +140,10 @@ class Watching:
                     self._around.put(msgspec.structs.replace(spot, at_ns=now_ns))
 
     def _follow(self, topics: Iterable[Topic]) -> None:
+        """Asks for the streams of those that are still wanted."""
         by_feed: dict[str, dict[str, str]] = {}
         for topic in topics:
-            if topic.name not in self._followed:
+            if topic.name in self._wanted and topic.name not in self._followed:
                 self._followed[topic.name] = topic
                 by_feed.setdefault(topic.adapter, {})[topic.symbol] = topic.name
         for feed, symbols in by_feed.items():
