@@ -54,6 +54,11 @@ def _problem(name: str) -> str:
     return ""
 
 
+def made_by(names: Iterable[str], assets: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The topics, and their series, of a market without feeds for them: the underlyings of its assets."""
+    return tuple((name, asset) for name in names if (asset := traded_asset(name, assets)) is not None)
+
+
 def traded_asset(name: str, assets: Iterable[str]) -> str | None:
     """The asset among `assets` whose own underlying this topic is by its symbol; None for another symbol."""
     symbol = topic_of(name).symbol

@@ -407,6 +407,7 @@ class Engine:
                 event.at_ns - series.at_ns if series.feed else None,
                 self.markets.oracle_age_ns(slot.asset, event.at_ns),
             ),
+            silent_topics=self.markets.stale_topics(slot, event.at_ns, self.settings.risk.underlying_age_max_ns),
         )
         if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
             ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]
