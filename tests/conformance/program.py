@@ -233,7 +233,7 @@ def a_program(
     strategy_of: Callable[[str], str] = lambda _key: "",
     package: str = "strategy",
     path: Sequence[str] = (),
-    hooks: Mapping[str, Any] = {},  # noqa: B006 - never written to
+    hooks: Mapping[str, Any] = {},
     **place: Any,
 ) -> Iterator[Program]:
     """Starts a program on a tree of these files; everything of it has ended when the block is left. `hooks` are further

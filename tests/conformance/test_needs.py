@@ -24,7 +24,7 @@ class Resident:
         self.holds: set[str] = set()
         self.told = 0
         self.waiting: list[Callable[[str | None], None]] = []
-        self.answers_at_once: str | None | bool = False
+        self.answers_at_once: str | bool | None = False
         """False: it answers later, by `answer`."""
 
     def prepare(self, needs: tuple[str, ...], done: Callable[[str | None], None]) -> None:

@@ -1,4 +1,4 @@
-"""Further topics in the engine: declared by an event, kept as prices, seen by all, and missed by those who need them."""
+"""Further topics in the engine: declared by an event, kept as prices, seen by all, missed by who needs them."""
 
 from foresight.effects import Notify
 from foresight.engine import Engine

@@ -105,7 +105,7 @@ class Watching:
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             self._follow(fresh)  # a start goes on without them, and they may come later
-            absent = [f"no price of {', '.join(self._silent(names))} within {WARM_S:.0f} s"]
+            absent = [f"no price of {', '.join(self._silent(names))} within {WARM_S:g} s"]
         done("; ".join(absent) or None)
 
     def _silent(self, names: Iterable[str]) -> list[str]:
