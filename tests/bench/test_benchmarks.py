@@ -76,7 +76,7 @@ def test_a_bar_that_is_not_met_is_named_with_its_place():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ["breakdown", "memory", "presence", "round", "twelve_hours"])
+@pytest.mark.parametrize("name", ["breakdown", "memory", "presence", "record", "round", "twelve_hours"])
 def test_each_benchmark_prints_one_json_document_with_small_counts(name):
     done = subprocess.run(
         [sys.executable, BENCH / f"{name}.py", "--quick"], capture_output=True, text=True, check=False, timeout=120

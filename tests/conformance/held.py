@@ -77,8 +77,8 @@ def grown_below(since: Mapping[str, Below], now: Mapping[str, Below]) -> dict[st
 
 
 def _kind_of(process: psutil.Process) -> str:
-    """A fork has its zygote's command."""
+    """A fork has its zygote's command; a `venue` is a local one that a test's bot trades at."""
     parent = process.parent()
     if parent is not None and "zygote" in parent.cmdline():
         return "host"
-    return next((kind for kind in ("stager", "zygote") if kind in process.cmdline()), "host")
+    return next((kind for kind in ("stager", "zygote", "venue") if kind in process.cmdline()), "host")

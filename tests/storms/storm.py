@@ -20,6 +20,8 @@ from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import PacedClock
 from foresight.sources.simulated import DEFAULT_SLOTS
+from over_sockets.running import Run, run_over_sockets
+from over_sockets.venue import a_venue
 from storms.bots import SLOTS, a_bot_folder, slots_table
 from storms.orders import order_problems
 from storms.paced import run_bot
@@ -39,6 +41,9 @@ ORDERS_PER_MINUTE_MAX = 3
 """Of a slot. A good release sends fewer."""
 RSS_GROWN_MB_MAX = 24.0
 BELOW_MB_MAX = {"stager": 64.0, "zygote": 64.0, "host": 64.0}
+VENUE_MB_MAX = 128.0
+REST_IDLE_MAX = 16
+"""Connections that the reads of two hosts keep for a while."""
 SPARE = {"files": 3, "threads": 2, "children": 1}
 """One host that is just ending, and the loop's pool of threads, which is made when it is needed."""
 
@@ -57,6 +62,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     probation_rounds: int = 12
     seed: int = 7
     slots: tuple[tuple[str, str], ...] = SLOTS
+    is_over_sockets: bool = False
+    """At a local venue in a process of its own, with the real feeds, instead of a market inside."""
 
 
 SECOND_BY_SECOND = Plan(
@@ -65,6 +72,10 @@ SECOND_BY_SECOND = Plan(
 """A round every half second, a deploy every second."""
 AT_THE_DUE_INSTANT = Plan(speed=1, period_s=5, budget_ms=400, rehearse_min=1, seconds=60, slots=DEFAULT_SLOTS)
 """The pace of the market itself and all its slots, and commits within 20 ms of a round's beginning."""
+
+
+OVER_SOCKETS = msgspec.structs.replace(AT_THE_DUE_INSTANT, is_over_sockets=True)
+SECONDS_OVER_SOCKETS = msgspec.structs.replace(SECOND_BY_SECOND, is_over_sockets=True)
 
 
 def run_storm(home: Path, plan: Plan) -> Told:
@@ -107,12 +118,32 @@ class _Storm:
         plan = self.plan
         write_release(self.folder / "strategy", 1)
         began_s = time.monotonic()
-        self.bot = run_bot(
-            self.folder, self._work, speed=plan.speed, seed=plan.seed, slots=plan.slots, prepare=self._listen
-        )
+        if plan.is_over_sockets:
+            self.bot = self._run_over_sockets()
+        else:
+            self.bot = run_bot(
+                self.folder, self._work, speed=plan.speed, seed=plan.seed, slots=plan.slots, prepare=self._listen
+            )
         presence = self.bot.report().presence
         self._judge(presence)
         return self._told(presence, time.monotonic() - began_s)
+
+    def _run_over_sockets(self) -> Bot:
+        plan, names = self.plan, slots_table(self.plan.slots)
+        arguments = [f"--{name}={','.join(map(str, names[name]))}" for name in ("assets", "timeframes")]
+        with a_venue(self.folder.parent / "venue", f"--seed={plan.seed}", f"--speed={plan.speed}", *arguments) as venue:
+            return run_over_sockets(self.folder, venue, self._on_sockets, prepare=self._listen)
+
+    async def _on_sockets(self, run: Run) -> None:
+        """The storm, after which every connection is the one of its beginning."""
+        before = {each.line.name: each.line.frames for each in run.feeds.health().lines}
+        await self._work(run.bot, run.clock)
+        for each in run.feeds.health().lines:
+            line = each.line
+            if (line.state, line.reconnects, line.renewals) != ("open", 0, 0):
+                self.problems.append(f"{line.name} is {line.state} after {line.reconnects} reconnects: {line.last_end}")
+            if line.frames <= before[line.name]:
+                self.problems.append(f"{line.name} brought nothing")
 
     async def _work(self, bot: Bot, clock: PacedClock) -> None:
         self.bot, self.clock = bot, clock
@@ -254,7 +285,8 @@ class _Storm:
         before, after = self._halves()
         if after.rss_mb - before.rss_mb > RSS_GROWN_MB_MAX:
             found.append(f"memory grew from {before.rss_mb} to {after.rss_mb} MB")
-        for name, spare in SPARE.items():
+        idle = REST_IDLE_MAX if self.plan.is_over_sockets else 0
+        for name, spare in {**SPARE, "files": SPARE["files"] + idle}.items():
             if getattr(after, name) > getattr(before, name) + spare:
                 found.append(f"{name}: {getattr(before, name)} became {getattr(after, name)}")
         found += _grown_below(before.below, after.below)
@@ -293,7 +325,7 @@ def _grown_below(before: Mapping[str, Below], after: Mapping[str, Below]) -> lis
     found = [f"no {kind} was seen" for kind in sorted(BELOW_MB_MAX.keys() - after.keys())]
     for kind, now in after.items():
         was = before.get(kind, now)
-        if now.rss_mb > min(was.rss_mb + RSS_GROWN_MB_MAX, BELOW_MB_MAX[kind]):
+        if now.rss_mb > min(was.rss_mb + RSS_GROWN_MB_MAX, BELOW_MB_MAX.get(kind, VENUE_MB_MAX)):
             found.append(f"a {kind}'s memory grew from {was.rss_mb} to {now.rss_mb} MB")
         if now.files > was.files + SPARE["files"]:
             found.append(f"a {kind}'s files: {was.files} became {now.files}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from storms.releases import BAD
-from storms.storm import AT_THE_DUE_INSTANT, SECOND_BY_SECOND, run_storm
+from storms.storm import AT_THE_DUE_INSTANT, OVER_SOCKETS, SECOND_BY_SECOND, SECONDS_OVER_SOCKETS, run_storm
 
 pytestmark = [pytest.mark.process, pytest.mark.no_cover]
 DEPLOYS_MIN = 40
@@ -30,3 +30,19 @@ def test_deploys_around_the_due_instant(tmp_path: Path) -> None:
     assert sum(abs(distance) <= AIMED_MS for distance in told.aimed_ms) >= 3
     assert told.bad
     assert told.orders > 0
+
+
+def test_a_deploy_a_second_over_sockets_with_no_reconnect(tmp_path: Path) -> None:
+    told = run_storm(tmp_path, SECONDS_OVER_SOCKETS)
+    assert told.problems == []
+    assert told.presence.missed == 0
+    assert told.deploys >= DEPLOYS_MIN
+    assert told.orders > 0
+
+
+def test_deploys_around_the_due_instant_over_sockets_with_no_reconnect(tmp_path: Path) -> None:
+    told = run_storm(tmp_path, OVER_SOCKETS)
+    assert told.problems == []
+    assert told.presence.missed == 0
+    assert sum(abs(distance) <= AIMED_MS for distance in told.aimed_ms) >= 3
+    assert told.bad

@@ -9,6 +9,7 @@ import typer
 from foresight.cli import (
     deploying,
     explaining,
+    feeding,
     pinning,
     reading,
     releasing,
@@ -42,7 +43,10 @@ def foresight(
         raise typer.Exit
 
 
-for group in (setting_up, running, serving, deploying, pinning, releasing, tuning, reading, explaining, replaying):
+GROUPS = (
+    setting_up, running, serving, deploying, pinning, releasing, tuning, reading, feeding, explaining, replaying,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 

@@ -132,10 +132,13 @@ def _credentials(config: Config, telling: Telling) -> Credentials | None:
 
 @contextlib.asynccontextmanager
 async def _meanwhile(name: str, work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Something that runs as long as the context does. When it fails, the context ends with its error."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work, name=name)
-        try:
-            yield
-        finally:
-            task.cancel()
+    """Something that runs as long as the context does. When either fails, that error ends both, as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work, name=name)
+            try:
+                yield
+            finally:
+                task.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None

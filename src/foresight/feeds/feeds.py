@@ -20,7 +20,7 @@ from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
 from foresight.feeds.endpoints import Endpoints
-from foresight.feeds.health import ConnectionHealth, FeedsHealth, ReadsHealth
+from foresight.feeds.health import BEHIND_MS, ConnectionHealth, FeedsHealth, ReadsHealth
 from foresight.feeds.history import history_of
 from foresight.feeds.intake import Intake
 from foresight.feeds.line import Line
@@ -164,6 +164,10 @@ class Feeds:
         self._lines.append(line)
         return line
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return tuple(self._lines)
+
     async def run(self) -> None:
         """Keeps lines and reads up until it is cancelled."""
         works: list[tuple[str, Callable[[], Awaitable[None]]]] = [
@@ -235,6 +239,15 @@ class Feeds:
             problems=self.discovery.problems(),
             topics=self._watching.ages_s(now_ns),
         )
+
+    def problems(self) -> list[str]:
+        """What a person should know now."""
+        found = [line.problem() for line in self._lines]
+        since_ns = self.intake.waits_since_ns()
+        waiting_ms = 0.0 if since_ns is None else (self._now_ns() - since_ns) / 1e6
+        if waiting_ms > BEHIND_MS:
+            found.append(f"the engine is {waiting_ms:.0f} ms behind its feeds, {len(self.intake)} events wait")
+        return [problem for problem in found if problem]
 
     def _reject(self, kind: str, why: str, frame: bytes) -> None:
         if not self.rejects.counts[kind]:

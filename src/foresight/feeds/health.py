@@ -65,23 +65,12 @@ class FeedsHealth(msgspec.Struct, frozen=True, kw_only=True):
     topics: dict[str, float | None] = {}
     """Further topics by name, with the seconds since their newest price; None before the first."""
 
-    def sentences(self) -> list[str]:
-        """What a person should know now."""
-        found = [_down(each.line) for each in self.lines if each.line.state != "open"]
-        if self.waiting_ms > BEHIND_MS:
-            found.append(f"the engine is {self.waiting_ms:.0f} ms behind its feeds, {self.waiting} events wait")
-        return found
-
-
-def _down(line: LineHealth) -> str:
-    why = f": {line.last_end}" if line.last_end else ""
-    return f"{line.name} is {line.state}{why}; slots that need it go blind, the others go on"
-
 
 class Feeding(Protocol):
     """The feeds as a bot knows them."""
 
     def health(self) -> FeedsHealth: ...
+    def problems(self) -> list[str]: ...
     def rebuild(self, lost: Rebuild) -> None: ...
 
     def series_of(self, name: str) -> str:

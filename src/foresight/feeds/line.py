@@ -106,6 +106,11 @@ class Line:
             last_end=self._last_end,
         )
 
+    def problem(self) -> str:
+        """What is wrong with it, as a sentence; empty while it is open."""
+        why = f": {self._last_end}" if self._last_end else ""
+        return "" if self._open else f"{self.channel.name} is {self._state()}{why}; what needs it is blind meanwhile"
+
     def _state(self) -> State:
         if self._open:
             return "open"
@@ -157,6 +162,9 @@ class Line:
 
     async def _replaced(self, old: Connection) -> Connection | None:
         self.reconnects += 1
+        if not self._open and old.ended is not None:
+            self._is_told_down = True
+            self._tell(f"{self.channel.name} is down: {old.ended.text()}; it is opened again")
         try:
             await self._rest(old)
         except _GivenUp as error:

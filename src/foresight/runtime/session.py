@@ -52,19 +52,23 @@ class Session:
         self._broker = broker
         self._clock = clock
         self._sink = sink
-        self._tap = tap
+        self.tap = tap
         self._events: Iterator[MarketEvent] = source.events()
         self._is_live = source.is_live
         self._next: MarketEvent | None = None
         self._due_ns: int | None = None
         self.on_rebuild: Callable[[Rebuild], None] = lambda _lost: None
         self.on_trip: Callable[[str, str], None] = lambda _release, _text: None
+        self.on_begin: Callable[[int], None] = lambda _history_ns: None
+        """Is told what the engine is told at its start, before it is."""
 
     def begin(self) -> None:
         """Opens the books and takes the history before the start, rounds included; live code is not asked yet."""
         self._next = next(self._events, None)
         start_ns = self.engine.start_ns
-        self._do(self.engine.start(start_ns if self._next is None else min(start_ns, self._next.at_ns)))
+        history_ns = start_ns if self._next is None else min(start_ns, self._next.at_ns)
+        self.on_begin(history_ns)
+        self._do(self.engine.start(history_ns))
         history = LockstepClock(0)
         clock, self._clock = self._clock, history
         until_ns = min(start_ns - 1, clock.now_ns()) if self._is_live else start_ns - 1
@@ -120,7 +124,7 @@ class Session:
         """Takes market events up to `limit_ns`, until one asks for something. The hot loop of a replay: between two
         timers, with no order waiting, nothing but market data can come. Returns how many it took."""
         handle, events, event, count = self.engine.handle, self._events, self._next, 0
-        tap = self._tap
+        tap = self.tap
         while event is not None and event.at_ns <= limit_ns:
             effects = handle(event)
             count += 1
@@ -144,8 +148,8 @@ class Session:
     def _handled(self, event: Event) -> Sequence[Effect]:
         self.events += 1
         effects = self.engine.handle(event)
-        if self._tap is not None:
-            self._tap(self.engine.seq, event)
+        if self.tap is not None:
+            self.tap(self.engine.seq, event)
         return effects
 
     def _take_market(self, event: MarketEvent) -> None:

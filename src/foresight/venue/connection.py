@@ -124,4 +124,4 @@ class Connection:
                 await self._socket.close(code=end.code, message=end.reason.encode())
         except TimeoutError:
             if transport is not None:
-                transport.abort()
+                transport.close()  # and no abort: what was sent, the close frame too, can still be read

@@ -25,6 +25,10 @@ from foresight.wire.clob_messages import (
 from foresight.wire.numbers import named_price, price_of, size_of, stamp_of, token_of
 from foresight.wire.rejects import Rejected
 
+LEVELS_MAX = 10_000
+"""So many levels a side of a book has at the finest tick, 0.0001, and so many changes a frame; 4 MiB of them would hold
+the loop for 190 ms."""
+
 
 class WireLevel(msgspec.Struct, gc=False):
     price: str
@@ -97,6 +101,7 @@ def book_of(event: WireEvent) -> Book:
 
 def _best_first(levels: list[WireLevel], *, is_bid: bool) -> tuple[Level, ...]:
     """Levels without size are left out; of two at one price the later counts."""
+    _check_count(len(levels))
     sizes = {price_of(level.price): size_of(level.size) for level in levels}
     return tuple(sorted((level for level in sizes.items() if level[1]), reverse=is_bid))
 
@@ -108,6 +113,7 @@ def _price_change(event: WireEvent) -> PriceChange:
         if event.price is None or event.size is None or event.side is None:
             raise Rejected("bad-change", "a price_change without changes")
         changes = [_Change(event.price, event.size, event.side, None, event.best_bid, event.best_ask)]
+    _check_count(len(changes))
     told = tuple([_change(change, event.asset_id) for change in changes])
     return PriceChange(_market(event), stamp_of(event.timestamp), told)
 
@@ -162,6 +168,11 @@ def _market(event: WireEvent) -> str:
     if not event.market:
         raise Rejected("no-market", "an event without its market")
     return event.market
+
+
+def _check_count(count: int) -> None:
+    if count > LEVELS_MAX:
+        raise Rejected("too-many", f"{count} levels, more than {LEVELS_MAX}")
 
 
 def _tokens(ids: list[str] | None) -> tuple[Token, ...]:

@@ -8,7 +8,7 @@ import msgspec
 from foresight.markets import Token
 from foresight.wire.clob_events import WireEvent, WireLevel, book_of
 from foresight.wire.clob_messages import Book, MarketInfo
-from foresight.wire.numbers import micros_of_number, price_of_number, token_of
+from foresight.wire.numbers import micros_of_number, price_of_number, quantity_of, token_of
 from foresight.wire.rejects import FAULTS, OnReject, Rejected, Rejecter, check_length, taken
 
 BOOKS_MAX = 500
@@ -112,7 +112,7 @@ def _info_of(info: _WireInfo) -> MarketInfo:
         tick_micros=price_of_number(info.mts, "tick"),
         min_shares_micros=micros_of_number(info.mos, "size"),
         fee_rate_micros=None if info.fd is None else micros_of_number(info.fd.r, "fee"),
-        fee_exponent=None if info.fd is None else info.fd.e,
+        fee_exponent=None if info.fd is None else quantity_of(info.fd.e, "fee"),
         has_taker_delay=bool(info.itode),
         is_accepting=bool(info.ao),
         is_neg_risk=bool(info.nr),

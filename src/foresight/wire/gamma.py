@@ -6,6 +6,7 @@ import msgspec
 
 from foresight.markets import SECOND_NS, TIMEFRAME_NS, Market, MarketId, Outcome, Token
 from foresight.money import MICROS
+from foresight.wire.gamma_messages import Answer, EventPrices, Listing, NotYet, Refused
 from foresight.wire.identifiers import (
     Window,
     condition_of_v2,
@@ -15,7 +16,7 @@ from foresight.wire.identifiers import (
     slug_of,
     window_start_s,
 )
-from foresight.wire.numbers import measured, micros_of, micros_of_number, ns_of_moment, price_of_number, token_of
+from foresight.wire.numbers import measured, micros_of_number, ns_of_moment, price_of_number, token_of
 from foresight.wire.rejects import ELEMENTS_MAX, FAULTS, Rejected, check_length, what_of
 
 __all__ = [
@@ -38,46 +39,6 @@ __all__ = [
 
 TWAP_S = 60
 """The average that settles every window since 2026-08-14 (venue spec §4); no other rule is traded."""
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A market that we can trade. `condition` is the CLOB's form: 0x and 64 hex digits. `prices` are (Up, Down) as the
-    venue caches them: not for trading. `resolved` is the official winner, None before and for a split payout."""
-
-    market: Market
-    condition: str
-    version: str
-    closed: bool
-    accepting: bool
-    prices: tuple[float, float] | None = None
-    resolved: Outcome | None = None
-    price_to_beat: float | None = None
-    final_price: float | None = None
-
-
-class NotYet(msgspec.Struct, frozen=True):
-    """The object is there but not whole: ask again, do not trade."""
-
-    why: str
-    slug: str = ""
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """This market must not be traded, and asking again will not help."""
-
-    why: str
-    slug: str = ""
-
-
-class EventPrices(msgspec.Struct, frozen=True):
-    """An event's `eventMetadata`: both appear late (venue spec §3.3)."""
-
-    slug: str
-    price_to_beat: float | None = None
-    final_price: float | None = None
-
-
-Answer = Listing | NotYet | Refused
 
 
 class _Fee(msgspec.Struct):
@@ -122,9 +83,14 @@ class _Market(msgspec.Struct, rename="camel"):
     events: list[_Event] = []
 
 
+class _Slug(msgspec.Struct):
+    slug: str
+
+
 _MARKET = msgspec.json.Decoder(_Market)
 _MARKETS = msgspec.json.Decoder(list[msgspec.Raw])
 _EVENT = msgspec.json.Decoder(_Event | list[_Event])
+_SLUG = msgspec.json.Decoder(_Slug)
 _LIST = msgspec.json.Decoder(list[str])
 
 
@@ -161,7 +127,7 @@ def decode_markets(body: bytes) -> list[Answer]:
 
 def _element(row: bytes) -> Answer:
     try:
-        slug = _EVENT_OF_MARKET.decode(row).slug
+        slug = _SLUG.decode(row).slug
     except FAULTS as error:
         return Refused(": ".join(what_of(error)))
     return decode_market(row, slug)
@@ -176,12 +142,11 @@ def decode_event(body: bytes) -> EventPrices | Refused:
             if len(told) != 1:
                 raise Rejected("event", f"{len(told)} events instead of one")
             told = told[0]
+        if not told.slug:
+            raise Rejected("event", "no event: it has no slug")
         return EventPrices(told.slug, *_event_prices(told))
     except FAULTS as error:
         return Refused(": ".join(what_of(error)))
-
-
-_EVENT_OF_MARKET = msgspec.json.Decoder(_Event)
 
 
 def _listing(told: _Market) -> Listing:
@@ -293,11 +258,12 @@ def _condition(told: _Market) -> str:
 
 
 def _prices(told: _Market, up: int) -> tuple[float, float] | None:
+    """Cached for display, with any digits: only 1 and 0 mean something, a result."""
     texts = _strings(told.outcome_prices)
     if not texts:
         return None
-    values = [micros_of(text, "price") / MICROS for text in texts]
-    if len(values) != 2 or max(values) > 1:
+    values = msgspec.convert(texts, list[float], strict=False)
+    if len(values) != 2 or not all(0.0 <= value <= 1.0 for value in values):
         raise Rejected("bad-price", "outcomePrices are not two prices")
     return values[up], values[1 - up]
 

@@ -55,8 +55,8 @@ def condition_of_v2(token: int) -> str:
 
 
 def padded_condition(condition: str) -> str | None:
-    """The CLOB's form of a condition id, 0x and 64 hex digits in small letters: one of 62 gets a zero byte at the right,
-    the short one is not found there. None for what is no condition id."""
+    """The CLOB's form of a condition id, 0x and 64 hex digits in small letters: one of 62 gets a zero byte at its right
+    end, because the short one is not found there. None for what is no condition id."""
     small = condition.lower()
     if CONDITION.fullmatch(small) is None:
         return None
