@@ -153,6 +153,24 @@ def test_saves_that_need_another_symbol(bot: Path, running: Running) -> None:
     presence = answer("presence", "--bot", str(bot))
     assert (presence["missed"], presence["blind"]) == (0, 0)
     running.stop()
+    found = answer("replay", str(bot / "data" / "record"))
+    assert (found["difference"], found["missing"]) == (None, None), "a replay knows the topics at the same place"
+
+
+@pytest.mark.parametrize(("need", "is_there"), [(AVAX, True), ("binance:NOSUCHUSDT", False)])
+def test_a_start_with_a_release_that_needs_another_symbol(bot: Path, venue: str, need: str, is_there: bool) -> None:
+    save(bot, need)
+    with Running("--bot", str(bot), "--venue", venue, "--json") as program:
+        eventually(lambda: is_live(bot, "v1") and observed(bot, "presence")["due"] > 4, "the first rounds")
+        before = observed(bot, "presence")
+        eventually(lambda: observed(bot, "presence")["due"] > before["due"] + 6, "some more")
+        counts = observed(bot, "presence")
+        grown = {name: counts[name] - before[name] for name in ("done", "late", "missed", "blind")}
+        assert grown["missed"] == 0
+        assert (grown["blind"] == 0, grown["done"] + grown["late"] == 0) == (is_there, not is_there)
+        missing = [line for line in log(bot) if line.startswith("v1 starts without all that it needs: ")]
+        assert len(missing) == (not is_there)
+        program.stop()
 
 
 def signal_of(bot: Path, name: str) -> float | None:
