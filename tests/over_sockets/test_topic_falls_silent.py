@@ -24,9 +24,7 @@ def test_a_silent_topic_blinds_the_slots_whose_release_declared_it_and_no_others
         await run.until(lambda: run.bot.live.document().canary is not None)
         assert set(run.states().values()) == {"open"}
 
-        fault: Any = await run.ask(
-            "/control/faults", method="POST", body={"name": "silent_underlying", "target": "AVAX"}
-        )
+        fault: Any = await run.ask("/control/faults", method="POST", body={"name": "stall", "target": "AVAXUSDT"})
         await run.until(lambda: run.states()["btc-5m"] == f"blind: {AVAX}")
         await run.rounds(2)
         assert run.states() == {"btc-5m": f"blind: {AVAX}", "eth-5m": "open"}
