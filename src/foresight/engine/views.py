@@ -26,6 +26,7 @@ class Views:
 
     def new_round(self, now_ns: int, held: dict[MarketId, Position]) -> None:
         """Draws the board of this moment; views until the next round carry it."""
+        self._shared.clear()
         self._board = tuple(
             self._line(slot, slot.window, now_ns, held)
             for slot in self._markets.slots.values()

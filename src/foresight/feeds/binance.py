@@ -34,7 +34,7 @@ SPOT, FUTURES = "binance", "binance-futures"
 
 
 class BinanceChannel:
-    """One connection's worth of streams. `assets` names the asset of each symbol, in upper case."""
+    """One connection's worth of streams, of these `kinds`. `assets` names the asset of each symbol, in upper case."""
 
     age_max_s = AGE_MAX_S
 
@@ -45,7 +45,7 @@ class BinanceChannel:
         *,
         feed: str,
         assets: Mapping[str, str],
-        streams: Iterable[str],
+        kinds: Iterable[str],
         around: Surroundings,
     ) -> None:
         self.name = name
@@ -56,7 +56,8 @@ class BinanceChannel:
         self._base = base
         self.feed = feed
         self._assets = dict(assets)
-        self._streams = list(streams)
+        self._kinds = tuple(kinds)
+        self._streams = streams_of(assets, self._kinds)
         self._around = around
         self._decoder = BinanceDecoder(around.reject)
         self._ids = 0
@@ -72,10 +73,10 @@ class BinanceChannel:
     def assets(self) -> tuple[str, ...]:
         return tuple(self._assets.values())
 
-    def add(self, assets: Mapping[str, str], streams: Iterable[str], connections: Iterable[Connection]) -> None:
-        """Asks for further streams, on open connections at once and on later ones from the beginning."""
+    def add(self, assets: Mapping[str, str], connections: Iterable[Connection]) -> None:
+        """Asks for further symbols, on open connections at once and on later ones from the beginning."""
         self._assets.update(assets)
-        fresh = [stream for stream in streams if stream not in self._streams]
+        fresh = [stream for stream in streams_of(assets, self._kinds) if stream not in self._streams]
         self._streams += fresh
         self._ids += 1
         for connection in connections:
@@ -89,6 +90,7 @@ class BinanceChannel:
         self._streams = [stream for stream in self._streams if stream not in streams]
         for symbol in gone:
             self._told.pop(self._assets.pop(symbol), None)
+        self._newest = {key: number for key, number in self._newest.items() if key[1] not in gone}
         self._ids += 1
         for connection in connections:
             if streams:

@@ -15,11 +15,12 @@ import msgspec
 from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
 from foresight.events import MarketEvent
-from foresight.feeds.binance import FUTURES, SPOT, SPOT_STREAMS, BinanceChannel, streams_of
+from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel
 from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
 from foresight.feeds.endpoints import Endpoints
+from foresight.feeds.exchange import channels_of
 from foresight.feeds.health import BEHIND_MS, ConnectionHealth, FeedsHealth, ReadsHealth
 from foresight.feeds.history import history_of
 from foresight.feeds.intake import Intake
@@ -41,11 +42,6 @@ from foresight.wire.gamma import Listing
 
 ONLY_FUTURES = ("HYPE",)
 """What Binance spot does not list (venue spec §10.1), for when it cannot be asked."""
-BINANCE_LINES = {
-    SPOT: (("binance", SPOT_STREAMS),),
-    FUTURES: (("binance futures book", ("bookTicker",)), ("binance futures trades", ("aggTrade",))),
-}
-"""What each market of Binance takes: the lines by name, and their kinds of streams (venue spec §10.1)."""
 WRITE_EVERY_S = 1.0
 WARM_LOOK_S = 0.02
 
@@ -90,7 +86,6 @@ class Feeds:
             self.rest["binance"],
             plan.endpoints.binance,
             self._around,
-            kinds={name: kinds for lines in BINANCE_LINES.values() for name, kinds in lines},
             have=self._binance,
             make=self._binance_lines,
         )
@@ -122,16 +117,9 @@ class Feeds:
         return [asset for asset in self.plan.assets if asset not in self._spot]
 
     def _binance_lines(self, feed: str, assets: Mapping[str, str]) -> list[tuple[BinanceChannel, Line]]:
-        """New lines of one market, for these symbols; nothing is opened yet."""
-        endpoints, made = self.plan.endpoints, []
-        places = {
-            "binance": endpoints.binance_stream,
-            "binance futures book": f"{endpoints.binance_futures_stream}/public",
-            "binance futures trades": f"{endpoints.binance_futures_stream}/market",
-        }
-        for name, kinds in BINANCE_LINES[feed]:
-            streams = streams_of(assets, kinds)
-            channel = BinanceChannel(name, places[name], feed=feed, assets=assets, streams=streams, around=self._around)
+        """New lines of one market of Binance, for these symbols; nothing is opened yet."""
+        made = []
+        for channel in channels_of(feed, assets, self.plan.endpoints, self._around):
             line = self._line(channel)
             channel.on_planned_end = line.renew
             made.append((channel, line))

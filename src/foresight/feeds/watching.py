@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from foresight.errors import FeedFailed
-from foresight.feeds.binance import SPOT, BinanceChannel, streams_of
+from foresight.feeds.binance import SPOT, BinanceChannel
 from foresight.feeds.history import closes_of
 from foresight.feeds.line import Line
 from foresight.feeds.rest import Denied, Rest
@@ -29,8 +29,8 @@ Made = list[tuple[BinanceChannel, Line]]
 
 
 class Watching:
-    """`have` are the lines to Binance; `make` adds one market's to a bot, given its symbols, and `kinds` names the
-    streams of a line's symbols. Prices of a topic carry its name as their asset."""
+    """`have` are the lines to Binance; `make` adds those of one market, given its symbols. Prices of a topic carry
+    its name as their asset."""
 
     def __init__(
         self,
@@ -38,14 +38,12 @@ class Watching:
         binance: str,
         around: Surroundings,
         *,
-        kinds: Mapping[str, tuple[str, ...]],
         have: Made,
         make: Callable[[str, Mapping[str, str]], Made],
     ) -> None:
         self._rest = rest
         self._binance = binance
         self._around = around
-        self._kinds = kinds
         self._have = have
         self._make = make
         self._own: dict[Line, asyncio.Task[None]] = {}
@@ -149,7 +147,7 @@ class Watching:
         for feed, symbols in by_feed.items():
             there = [(channel, line) for channel, line in self._have if channel.feed == feed]
             for channel, line in there:
-                channel.add(symbols, streams_of(symbols, self._kinds[channel.name]), line.connections)
+                channel.add(symbols, line.connections)
             if not there:
                 self._open(feed, symbols)
 
