@@ -57,6 +57,7 @@ from foresight.events import (
     Spot,
     TickChanged,
     Timer,
+    TopicsDeclared,
 )
 from foresight.ledger import Trade
 from foresight.markets import SECOND_NS, MarketId, Outcome
@@ -118,6 +119,7 @@ class Engine:
             DeployRefused: self._on_release,
             Shadowing: self._on_shadowing,
             Shadowed: self._on_shadowed,
+            TopicsDeclared: self._on_topics,
             Command: self._on_command,
             ClockChecked: self._on_clock,
             JournalChecked: self._on_journal,
@@ -405,6 +407,7 @@ class Engine:
                 event.at_ns - series.at_ns if series.feed else None,
                 self.markets.oracle_age_ns(slot.asset, event.at_ns),
             ),
+            silent_topics=self.markets.stale_topics(slot, event.at_ns, self.settings.risk.underlying_age_max_ns),
         )
         if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
             ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]
@@ -435,6 +438,11 @@ class Engine:
             is_open = window is not None and window.market.market_id == event.market_id
             self.shadow.take(event, window if is_open else None)
         return NOTHING
+
+    def _on_topics(self, event: TopicsDeclared) -> Sequence[Effect]:
+        self.markets.declare(event)
+        names = ", ".join(self.markets.topics) or "none"
+        return [Notify(event.at_ns, "info", f"further topics: {names}")]
 
     def _on_trade(self, trade: Trade) -> None:
         if self.shadow is not None:

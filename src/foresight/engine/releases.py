@@ -52,7 +52,7 @@ class LiveReleases:
             self.params = event.params
         for slot in slots:
             if not event.slots or slot.id in event.slots:
-                _bind(slot, event.release, event.revision)
+                _bind(slot, event.release, event.revision, event.needs)
         entry = ReleaseLive(
             event.release,
             event.digest,
@@ -75,7 +75,7 @@ class LiveReleases:
         """Slots of the release that failed have the other one again; slots where it never was are not touched."""
         for slot in slots:
             if (slot.release, slot.revision) == (event.release, event.revision):
-                _bind(slot, event.to, event.to_revision)
+                _bind(slot, event.to, event.to_revision, event.needs)
         if (self.release, self.revision) == (event.release, event.revision):
             self.release, self.digest, self.revision = event.to, event.to_digest, event.to_revision
         entry = ReleaseEnded(event.release, event.revision, "rolled back", event.to, event.text)
@@ -103,6 +103,6 @@ def pause(slot: SlotState, at_ns: int) -> Sequence[Effect]:
     return [Notify(at_ns, "error", text)]
 
 
-def _bind(slot: SlotState, release: str, revision: int) -> None:
-    slot.release, slot.revision = release, revision
+def _bind(slot: SlotState, release: str, revision: int, needs: tuple[str, ...]) -> None:
+    slot.release, slot.revision, slot.needs = release, revision, needs
     slot.failures, slot.is_paused = 0, False

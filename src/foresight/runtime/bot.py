@@ -41,6 +41,7 @@ from foresight.runtime.log import open_log
 from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
 from foresight.runtime.session import Session
 from foresight.runtime.state_files import encode, open_lock, write_atomic
+from foresight.runtime.topics import Topics
 from foresight.sources import Source
 from foresight.strategy import View
 from tesseract import Request, RequestRefused
@@ -138,6 +139,7 @@ class Bot:
                 shadow_sees=self._shadow_sees,
                 shadow_report=lambda: None if self.engine.shadow is None else self.engine.shadow.report(),
                 warn=self.warn,
+                topics=Topics(feeds, config.slots.assets, declare=self._take, now_ns=self._venue_ns),
             )
             stack.callback(self.live.runtime.close)
             broker = PaperBroker(self.engine.markets.books.get)
