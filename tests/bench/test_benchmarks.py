@@ -57,8 +57,8 @@ def test_the_quotes_are_the_same_on_every_machine_and_every_python():
 
 
 def test_memory_is_told_by_simulated_hour_and_growth_after_the_first_breaks_the_bar():
-    from processes import NS_PER_HOUR, Sample
     from a_day import BAR_GROWN_MB, by_hour, memory_of
+    from processes import NS_PER_HOUR, Sample
 
     def sampled(rss_mb: float, hours: float) -> Sample:
         return Sample(0.0, rss_mb, 0.0, int(hours * NS_PER_HOUR))
