@@ -159,7 +159,7 @@ def test_what_is_over_is_no_problem_any_more() -> None:
 def test_versions_side_by_side_are_told_once() -> None:
     async def work(looks: Looking) -> None:
         looks.lists(0, 1, 2)
-        v2 = {"version": "v2", "clobTokenIds": None, "conditionId": COND[:44]}
+        v2 = {"version": "v2", "clobTokenIds": None, "conditionId": COND[:64]}
         for window in (1, 2):
             ids = [str((1 << 250) + 2 * window), str((1 << 250) + 2 * window + 1)]
             looks.lists(window, positionIds=ids, **v2)

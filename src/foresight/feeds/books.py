@@ -95,7 +95,7 @@ class BooksByRest:
         if book.stamped_ns < self._channel.stamped_ns.get(token, 0) and not is_lost:
             return
         self.read += 1
-        if heard_ns > self._refreshed_ns.get(token, 0):
+        if heard_ns >= self._refreshed_ns.get(token, 0):
             self._changes.pop(token, None)  # the channel has spoken since the last answer: it is not deaf
             self._hashes.pop(token, None)
         self._refreshed_ns[token] = now_ns

@@ -15,7 +15,7 @@ from foresight.errors import FeedFailed
 from foresight.events import Resolved
 from foresight.feeds.rest import Rest
 from foresight.feeds.telling import Surroundings
-from foresight.markets import MINUTE_NS, OPPOSITE, SECOND_NS, Market, Outcome, Token
+from foresight.markets import MINUTE_NS, OPPOSITE, SECOND_NS, Market, Outcome
 from foresight.wire.clob import MarketResolved
 from foresight.wire.data_api import decode_resolutions
 from foresight.wire.gamma import Listing, decode_market
@@ -27,6 +27,7 @@ GIVE_UP_AFTER_NS = 24 * 60 * MINUTE_NS
 REMEMBERED_NS = 30 * MINUTE_NS
 LOOK_S = 0.5
 MICROS = 1_000_000
+LABELS: dict[str, Outcome] = {"Up": "UP", "Down": "DOWN"}
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -73,8 +74,8 @@ class Resolving:
         """The market channel's word."""
         markets = [listing.market for listing in self._open.values()]
         for market in (*markets, *(told.market for told in self._over.values())):
-            if message.winning_token in (market.up, market.down):
-                winner = market.outcome_of(Token(message.winning_token))
+            winner = _winner_of(market, message)
+            if winner is not None:
                 self._settle(market, winner, "market_resolved", message.stamped_ns)
 
     async def keep(self) -> None:
@@ -140,3 +141,11 @@ class Resolving:
         self._open.pop(market.market_id, None)
         self._asked_ns.pop(market.market_id, None)
         self._on_over(market)
+
+
+def _winner_of(market: Market, message: MarketResolved) -> Outcome | None:
+    """By its token; by its label where the message names no token. None when it is about another market."""
+    if message.winning_token:
+        is_ours = message.winning_token in (market.up, market.down)
+        return market.outcome_of(message.winning_token) if is_ours else None
+    return LABELS.get(message.winning_outcome) if market.up in message.tokens else None

@@ -87,7 +87,7 @@ class Rest:
                 while len(content) <= ANSWER_BYTES_MAX and not answer.content.at_eof():
                     content += await answer.content.read(ANSWER_BYTES_MAX + 1 - len(content))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Again(f"{url} does not answer: {error or type(error).__name__}") from None
+            raise _Again(f"{url} does not answer: {str(error) or type(error).__name__}") from None
         if len(content) > ANSWER_BYTES_MAX:
             raise FeedFailed(f"{url} answers with over {ANSWER_BYTES_MAX} bytes")
         return bytes(content)

@@ -3,6 +3,7 @@ heard: undocumented, so optional, asked for gently, and named as what it is wher
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -40,19 +41,19 @@ class WebsitePrices:
         self._current = current
         self._is_known = is_known
         self._told: dict[str, int] = {}
-        self._asked_ns: dict[str, int] = {}
+        self._asked: Counter[str] = Counter()
 
     async def keep(self) -> None:
         """Asks for one missing open at a time, each in its turn, until it is cancelled."""
         while True:
-            for market in sorted(self._missing(), key=lambda market: self._asked_ns.get(market.market_id, 0))[:1]:
-                self._asked_ns[market.market_id] = self._around.now_ns()
+            for market in sorted(self._missing(), key=lambda market: self._asked[market.market_id])[:1]:
+                self._asked[market.market_id] += 1
                 await self._ask(market)
             await asyncio.sleep(ASK_EVERY_S)
 
     def _missing(self) -> list[Market]:
         now_ns, open_now = self._around.now_ns(), list(self._current())
-        for kept in (self._told, self._asked_ns):
+        for kept in (self._told, self._asked):
             for slug in kept.keys() - {market.market_id for market in open_now}:
                 del kept[slug]
         return [
