@@ -223,11 +223,11 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--keep", action="store_true", help="also write bench/results/feeds.json")
+    parser.add_argument("--keep", action="store_true", help="also write bench/results/feed_latency.json")
     options = parser.parse_args()
     document = {"machine": machine(), "quick": options.quick, **measure(quick=options.quick)}
     if options.keep:
-        keep("feeds.json", document)
+        keep("feed_latency.json", document)
     tell(document)
 
 
