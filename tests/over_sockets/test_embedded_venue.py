@@ -80,7 +80,7 @@ def test_a_venue_that_cannot_start_is_told_with_its_last_words_and_not_with_olde
         assert venue._process.returncode is not None
         return str(refused.value)
 
-    assert "--seed" in asyncio.run(start("--seed", "pea"))
+    assert "none of v1, v2, mixed" in asyncio.run(start("--version", "v9"))
     assert "it says nothing, see " in asyncio.run(start("--help"))
 
 
