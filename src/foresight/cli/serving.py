@@ -48,6 +48,9 @@ def venue(
     rate: Annotated[
         float | None, typer.Option(min=0, help="Extra BTC book tickers a second; 0 as fast as it goes.")
     ] = None,
+    flicker: Annotated[
+        float, typer.Option(min=0, max=10, help="Changes of levels between two books, as a part of the recorded rate.")
+    ] = 1.0,
     ticks_change: Annotated[
         bool, typer.Option("--ticks-change", help="A tick of 0.001 outside prices of 0.04 to 0.96.")
     ] = False,
@@ -73,6 +76,7 @@ def venue(
             until_stdin_ends=until_stdin_ends,
             rate=rate,
             ticks_change=ticks_change,
+            flicker=flicker,
         )
     )
 

@@ -56,6 +56,10 @@ class PacedClock:
         """Real seconds to wait for a venue instant; zero or less when it has passed."""
         return (at_ns - self.now_ns()) / self._speed / SECOND_NS
 
+    def ns_of(self, seconds: float) -> int:
+        """Venue nanoseconds in so many real seconds."""
+        return int(seconds * self._speed * SECOND_NS)
+
     def drift_ms(self) -> float:
         """How far the wall clock has stepped against the monotonic one since the start, in milliseconds."""
         return (time.time_ns() - time.monotonic_ns() - self._offset_ns) / 1e6
