@@ -6,7 +6,7 @@ BOT ?= bot
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-interpreter setup check bench bench-peer bench-peers soak clean lock headlines
+.PHONY: run test test-interpreter setup check bench bench-peer bench-peers soak clean lock headlines clients
 
 run: $(READY)
 	@test -e $(BOT)/bot.toml || $(BIN)/foresight init $(BOT)
@@ -35,6 +35,17 @@ test-interpreter: $(READY)
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(INTERPRETER) $(ARGS)
 
 setup: $(READY)
+
+# The venues' official clients, in an environment of their own: the tests talk to the local venue with them.
+CLIENTS ?= .venv-clients
+CLIENTS_READY := $(CLIENTS)/.ready
+
+clients: $(CLIENTS_READY)
+
+$(CLIENTS_READY): tests/clients/requirements.lock
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Foresight needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
@@ -67,6 +78,8 @@ soak: $(READY)
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
+	uv pip compile tests/clients/requirements.in --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file tests/clients/requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ state/              what the bot and its operator tell each other
 data/               what the bot keeps
   releases/         immutable copies of the live code
   runs/             one folder a run: its journal and its ledger
+  record/           one folder a run: the market data that its engine took
 """
 
 import contextlib
@@ -61,6 +62,10 @@ class BotFolder(msgspec.Struct, frozen=True):
     @property
     def runs(self) -> Path:
         return self.data / "runs"
+
+    @property
+    def record(self) -> Path:
+        return self.data / "record"
 
     @property
     def releases(self) -> Path:

@@ -199,6 +199,11 @@ class DeploySection(_Section):
     )
 
 
+class RecordSection(_Section):
+    on: bool = Field(default=True, description="true or false")
+    keep_gb: int = _whole(20, 1, 100_000, "of gigabytes")
+
+
 class SecretsSection(_Section):
     file: str = Field(default="", description='the path of a file outside the bot folder, or "" for none')
 
@@ -215,6 +220,7 @@ class Config(_Section):
     risk: RiskSection = RiskSection()
     gates: GatesSection = GatesSection()
     deploy: DeploySection = DeploySection()
+    record: RecordSection = RecordSection()
     secrets: SecretsSection = SecretsSection()
     _folder: Path = PrivateAttr(default=Path())
 

@@ -6,6 +6,7 @@ ForesightError
 ├── SecretRefused       a secret cannot be taken from where it is kept; the message never holds its value
 ├── SourceRefused       a recording cannot be read
 ├── JournalRefused      the journal cannot be written or read; says what is whole
+├── RecordRefused       a run's record cannot be read; says which part
 ├── LedgerRefused       a ledger file cannot be read; it can be made anew from the journal
 ├── DesiredRefused      `state/desired.json` is wrong; says which value and why
 ├── FeedFailed          a venue cannot be reached or does not answer as it should; what was known stays known
@@ -60,6 +61,10 @@ class SourceRefused(ForesightError):
 
 class JournalRefused(ForesightError):
     """The journal cannot be written or read."""
+
+
+class RecordRefused(ForesightError):
+    """A run's record, or a part of it, cannot be read."""
 
 
 class LedgerRefused(ForesightError):

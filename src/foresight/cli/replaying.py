@@ -1,4 +1,4 @@
-"""`replay`: a recording straight through the engine as fast as it goes, and an honest score."""
+"""`replay`: a recording straight through the engine as fast as it goes, and an honest score; or a run by its record."""
 
 import tempfile
 from functools import partial
@@ -23,12 +23,22 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command(
-        epilog="Examples: foresight replay --recording DIR · foresight replay --recording DIR --source borisz42 --json"
+        epilog="Examples: foresight replay bot/data/record · foresight replay bot/data/record --run 0003-simulated · "
+        "foresight replay --recording DIR · foresight replay --recording DIR --source borisz42 --json"
     )(replay)
 
 
 def replay(
-    recording: Annotated[Path, typer.Option(metavar="DIR", help="A folder of recorded Parquet tables.")],
+    record: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]", help="A bot's data/record, or one run's folder in it: the run again, and is it equal?"
+        ),
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="NAME", help="Which run of PATH; by default the newest.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of recorded markets (Parquet tables), to be scored.")
+    ] = None,
     bot: BotOption = None,
     json: JsonOption = False,
     source: Annotated[
@@ -40,10 +50,25 @@ def replay(
     baseline: Annotated[bool, typer.Option(help="Replay the baseline beside the strategy.")] = True,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
 ) -> None:
-    """Replay a recording and score the strategy: by source, outcome source, asset, timeframe and gate.
+    """Replay a run from its record (PATH), or a recorded market (--recording).
 
-    Without a bot folder it replays the strategy that ships, with its default configuration.
+    PATH: the same inputs into a fresh engine; every journal entry and the digest over all decisions are compared.
+
+    --recording: scores the strategy by source, outcome source, asset, timeframe and gate. Without a bot folder it
+    replays the strategy that ships, with its default configuration.
     """
+    if (record is None) == (recording is None):
+        raise typer.BadParameter("name a run's record (PATH), or --recording DIR, and not both")
+    if record is not None and (bot or source or strategy or markdown or not baseline):
+        raise typer.BadParameter("with PATH go --run and --json alone: a run is replayed with what it wrote itself")
+    if recording is not None and run is not None:
+        raise typer.BadParameter("--run names a run of PATH; it does not go with --recording")
+    if record is not None:
+        from foresight.cli.replaying_runs import replay_record  # noqa: PLC0415 - polars loads only where it is needed
+
+        replay_record(record, run, _progress(quiet=json), json=json)
+        return
+    assert recording is not None
     from foresight.results import replay as run_through  # noqa: PLC0415 - polars loads only where it is needed
     from foresight.results import report_of, show, to_markdown  # noqa: PLC0415
     from foresight.sources.recording import Recording  # noqa: PLC0415

@@ -37,6 +37,16 @@ async def history_of(rest: Rest, binance: str, assets: Mapping[str, str], around
     return sorted(found, key=lambda spot: spot.at_ns)
 
 
+async def closes_of(rest: Rest, binance: str, symbol: str, asset: str, around: Surroundings) -> list[Spot]:
+    """As `history_of`, of one symbol, told as `asset`."""
+    now_ns = around.now_ns()
+    start_s = now_ns // SECOND_NS - REACH_S
+    found: list[Spot] = []
+    for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
+        found += await _closes(rest, binance, symbol, asset, begin_s, now_ns, around)
+    return found
+
+
 async def _closes(
     rest: Rest, binance: str, symbol: str, asset: str, begin_s: int, now_ns: int, around: Surroundings
 ) -> list[Spot]:

@@ -19,11 +19,13 @@ from foresight.config import Config
 from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
 from foresight.errors import BotBusy
-from foresight.events import Command, Decided, Event, JournalChecked, Raised
+from foresight.events import ClockChecked, Command, Decided, Event, JournalChecked, Raised
 from foresight.feeds.health import Feeding
 from foresight.ledger.projection import Projection
+from foresight.record import Recorder
+from foresight.record.tap import Tap
 from foresight.runtime.alarm import Alarm
-from foresight.runtime.clock import Clock, wall_ns
+from foresight.runtime.clock import Clock, LockstepClock, wall_ns
 from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
     Context,
@@ -39,6 +41,7 @@ from foresight.runtime.log import open_log
 from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
 from foresight.runtime.session import Session
 from foresight.runtime.state_files import encode, open_lock, write_atomic
+from foresight.runtime.topics import Topics
 from foresight.sources import Source
 from foresight.strategy import View
 from tesseract import Request, RequestRefused
@@ -46,6 +49,7 @@ from tesseract import Request, RequestRefused
 NOTICES_SHOWN = 200
 ASKED_MAX = 1_000
 """Ids of requests that are remembered, so that none is carried out twice."""
+GIGABYTE = 1_000_000_000
 LOCK_ATTEMPTS = 5
 LOCK_RETRY_S = 0.05
 
@@ -56,13 +60,16 @@ class RunSink:
     def __init__(self, folder: BotFolder, run: Path) -> None:
         self.notices: deque[Notify] = deque(maxlen=NOTICES_SHOWN)
         self.noticed = 0
+        self.tap: Tap | None = None
         self._log, self._close_log = open_log(folder.data / "log.jsonl")
         self.projection = Projection(run / "ledger.sqlite")
         self.projection.rebuild(())
         self.journal_writer = JournalWriter(run / "journal.sqlite", self.projection)
 
-    def answered(self, asked: Evaluate, answer: Decided | Raised) -> None:
-        """The engine's own memory of the last answer is enough for the screen."""
+    def answered(self, asked: Evaluate, answer: Decided | Raised) -> None:  # noqa: ARG002 - the answer is an input
+        """The journal keeps beside an answer what was asked."""
+        if self.tap is not None:
+            self.tap.asked(asked)
 
     def journal(self, effect: Journal) -> None:
         self.journal_writer.append(effect)
@@ -118,6 +125,9 @@ class Bot:
             self.sink = RunSink(self.folder, self.run)
             stack.callback(self._write_stopped)
             stack.callback(self.sink.close)
+            self.recorder = self._new_recorder(config)
+            self.tap = self.sink.tap = Tap(self.engine, self.sink.journal_writer, self.recorder, source.name)
+            stack.callback(self.tap.close)
             self.live = LiveCode(
                 config,
                 self.folder,
@@ -129,14 +139,25 @@ class Bot:
                 shadow_sees=self._shadow_sees,
                 shadow_report=lambda: None if self.engine.shadow is None else self.engine.shadow.report(),
                 warn=self.warn,
+                topics=Topics(feeds, config.slots.assets, declare=self._take, now_ns=self._venue_ns),
             )
             stack.callback(self.live.runtime.close)
             broker = PaperBroker(self.engine.markets.books.get)
-            self.session = Session(self.engine, source, self.live.runtime.seam, broker, clock=clock, sink=self.sink)
+            self.session = Session(
+                self.engine, source, self.live.runtime.seam, broker, clock=clock, sink=self.sink, tap=self.tap.take
+            )
             self.session.on_trip = self.live.trip
+            self.session.on_begin = self.tap.begin
             if feeds is not None:
                 self.session.on_rebuild = feeds.rebuild
             self._on_close = stack.pop_all()
+
+    def _new_recorder(self, config: Config) -> Recorder | None:
+        """In lock-step, and while the history is taken, nothing is hurt when it waits for its writer."""
+        if not config.record.on:
+            return None
+        folder, is_patient = self.folder.record / self.run.name, isinstance(self.clock, LockstepClock)
+        return Recorder(folder, config.record.keep_gb * GIGABYTE, self.warn, is_patient=is_patient)
 
     def _take(self, event: Event) -> None:
         self.session.take(event)
@@ -170,6 +191,8 @@ class Bot:
         """From now on time is this clock's: the one that runs, once the history has been taken."""
         self.clock = clock
         self.session.use_clock(clock)
+        if self.recorder is not None:
+            self.recorder.is_patient = isinstance(clock, LockstepClock)
 
     def report(self) -> EngineReport:
         return report_of(self.engine, max(self.clock.now_ns(), self.engine.start_ns))
@@ -184,12 +207,20 @@ class Bot:
         failure = self.sink.journal_writer.problem()
         if failure is not None:
             found.append(f"the journal cannot be written: {failure}; no entries meanwhile")
+        record = None if self.recorder is None else self.recorder.problem()
+        if record is not None:
+            found.append(f"market data is not recorded: {record}; the bot goes on")
         if self.feeds is not None:
             found += self.feeds.problems()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
-            found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")
+            found.append(self._clock_problem(drift_ms))
         return found
+
+    def _clock_problem(self, drift_ms: float) -> str:
+        if self.feeds is not None and round(self.feeds.clock_offset_ms()) == drift_ms:
+            return f"the venue's clock is {drift_ms:+.0f} ms from ours; no orders until they agree"
+        return f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again"
 
     def documents(self, *, running: bool) -> dict[str, bytes]:
         """The observed documents of this instant, by file name."""
@@ -236,8 +267,20 @@ class Bot:
             self.warn(text)
 
     def check_journal(self) -> None:
-        """Tells the engine whether the journal can be written; it takes no entries while it cannot."""
-        self.session.take(JournalChecked(self.clock.now_ns(), self.sink.journal_writer.problem() is None))
+        """Tells the engine when it changes whether the journal can be written; it takes no entries while it cannot."""
+        is_writable = self.sink.journal_writer.problem() is None
+        if is_writable != self.engine.desk.account.has_journal:
+            self.session.take(JournalChecked(self.clock.now_ns(), is_writable))
+        if self.recorder is not None:
+            self.recorder.hand_over()
+
+    def check_clock(self, drift_ms: float) -> None:
+        """Tells the engine when it changes by how many milliseconds the clock is off: the machine's own against its
+        steady one, or against the venue's, whichever is more."""
+        offset_ms = 0.0 if self.feeds is None else self.feeds.clock_offset_ms()
+        whole_ms = float(round(offset_ms if abs(offset_ms) > abs(drift_ms) else drift_ms))
+        if whole_ms != self.engine.desk.account.drift_ms:
+            self.session.take(ClockChecked(self.clock.now_ns(), whole_ms))
 
     def obey(self, found: Found) -> None:
         """Carries out what one look at the operator's files has found."""

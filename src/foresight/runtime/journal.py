@@ -21,11 +21,13 @@ import msgspec
 
 from foresight.effects import Journal, JournalEntry, LedgerEntry
 from foresight.errors import JournalRefused
+from foresight.runtime.journal_inputs import INPUTS_SCHEMA, TABLES, Kept
 
 WAITING_MAX = 200_000
-"""Entries that may wait for the disk: days of them. Beyond it the process stops rather than forget one."""
-BACKLOG_MAX = 1_000
-"""Entries that lock-step leaves waiting before it waits itself: half an hour of simulated time, 2 MB."""
+"""Entries and inputs that may wait for the disk: half a day of them. Beyond it the process stops rather than forget
+one."""
+BACKLOG_MAX = 2_000
+"""What lock-step leaves waiting before it waits itself: some ten minutes of simulated time, 2 MB."""
 GROUP_S = 0.05
 RETRY_S = 1.0
 STALL_S = 5.0
@@ -36,7 +38,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY, input INTEGER NOT NULL, at_ns INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
     crc INTEGER NOT NULL
-)
+);
 """
 
 
@@ -63,7 +65,7 @@ class JournalWriter:
         self._path = path
         self._waiting_since_s = self._close_by_s = time.monotonic()
         self._ledger = ledger
-        self._waiting: deque[tuple[int, Journal]] = deque()
+        self._waiting: deque[tuple[int, Journal | Kept]] = deque()
         self._closing = threading.Event()
         self._connection, self._seq = _opened(path)
         self._unfolded: list[tuple[int, int, LedgerEntry]] = []
@@ -72,10 +74,17 @@ class JournalWriter:
 
     def append(self, effect: Journal) -> None:
         """Takes an entry; returns at once. Raises JournalRefused when the disk has refused for too long."""
+        self._seq += 1
+        self._put(self._seq, effect)
+
+    def keep(self, item: Kept) -> None:
+        """As `append`, for an input of the engine, and for what a replay begins with and is checked by."""
+        self._put(0, item)
+
+    def _put(self, seq: int, item: Journal | Kept) -> None:
         if len(self._waiting) >= WAITING_MAX:
             raise JournalRefused(f"{WAITING_MAX} entries wait for the disk ({self.failure}); all of them are in memory")
-        self._seq += 1
-        self._waiting.append((self._seq, effect))
+        self._waiting.append((seq, item))
         if len(self._waiting) == 1:
             self._waiting_since_s = time.monotonic()
 
@@ -106,9 +115,8 @@ class JournalWriter:
         count, spill = len(self._waiting), self._path.with_suffix(".spill.jsonl")
         try:
             with spill.open("ab") as file:
-                for seq, effect in self._waiting:
-                    line = {"seq": seq, "input": effect.seq, "at_ns": effect.at_ns, "entry": effect.entry}
-                    file.write(msgspec.json.encode(line) + b"\n")
+                for seq, item in self._waiting:
+                    file.write(msgspec.json.encode(_spilled_line(seq, item)) + b"\n")
         except OSError as error:
             return f"{count} entries are lost: the journal could not be written ({self.failure}), nor {spill} ({error})"
         return f"the journal could not be written ({self.failure}); its last {count} entries are in {spill}"
@@ -138,17 +146,26 @@ class JournalWriter:
             self._connection.execute("ROLLBACK")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", map(_row, group))
+            self._insert(group)
             self._connection.execute("COMMIT")
         except BaseException:  # raised again: whatever came, no half of it stays
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        for seq, effect in group:
+        for seq, item in group:
             self._waiting.popleft()
-            if isinstance(effect.entry, LedgerEntry):
-                self._unfolded.append((seq, effect.at_ns, effect.entry))
+            if isinstance(item, Journal) and isinstance(item.entry, LedgerEntry):
+                self._unfolded.append((seq, item.at_ns, item.entry))
         self._waiting_since_s = time.monotonic()
+
+    def _insert(self, group: list[tuple[int, Journal | Kept]]) -> None:
+        entries = [(seq, item) for seq, item in group if isinstance(item, Journal)]
+        if entries:
+            self._connection.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", map(_row, entries))
+        for kind, table in TABLES.items():
+            items = [item for _, item in group if type(item) is kind]
+            if items:
+                self._connection.executemany(table.insert, map(table.row, items))
 
     def _project(self) -> None:
         if self._unfolded:
@@ -160,7 +177,7 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, int]:
     """The journal's file, made where there is none, and the number of its last entry."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA)
+        connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + SCHEMA + INPUTS_SCHEMA)
         last: int = connection.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()[0]
     except sqlite3.Error as error:
         raise JournalRefused(f"{path} cannot be opened for writing: {error}") from None
@@ -169,6 +186,13 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, int]:
 
 def _told(error: Exception) -> str:
     return str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+
+
+def _spilled_line(seq: int, item: Journal | Kept) -> dict[str, object]:
+    if isinstance(item, Journal):
+        return {"seq": seq, "input": item.seq, "at_ns": item.at_ns, "entry": item.entry}
+    table = TABLES[type(item)]
+    return {"table": table.name, "row": table.row(item)}
 
 
 def _row(item: tuple[int, Journal]) -> tuple[int, int, int, str, str, int]:
@@ -213,11 +237,18 @@ def last_ledger_seq(path: Path) -> int:
 
 @contextlib.contextmanager
 def _selected(path: Path, query: str) -> Iterator[sqlite3.Cursor]:
-    """The rows of a query on a journal that is opened read-only; what SQLite refuses meanwhile is a JournalRefused."""
+    """The rows of a query on a journal."""
+    with opened_to_read(path) as connection:
+        yield connection.execute(query)
+
+
+@contextlib.contextmanager
+def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """A journal opened read-only; what SQLite refuses meanwhile is a JournalRefused."""
     if not path.exists():
         raise JournalRefused(f"{path} does not exist")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            yield connection.execute(query)
+            yield connection
     except sqlite3.Error as error:
         raise JournalRefused(f"{path} cannot be read: {error}") from None

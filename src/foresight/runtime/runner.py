@@ -13,7 +13,6 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
 from foresight.errors import ForesightError
-from foresight.events import ClockChecked
 from foresight.markets import SECOND_NS
 from foresight.runtime.alarm import Alarm
 from foresight.runtime.bot import Bot
@@ -122,7 +121,7 @@ async def _report(bot: Bot, stop: asyncio.Event) -> None:
 async def _watch(bot: Bot, clock: PacedClock, stop: asyncio.Event) -> None:
     """Tells the engine how far the clock has moved, and whether the journal can be written."""
     while not stop.is_set():
-        bot.session.take(ClockChecked(clock.now_ns(), clock.drift_ms()))
+        bot.check_clock(clock.drift_ms())
         bot.check_journal()
         await _wait(stop, CHECK_S)
 

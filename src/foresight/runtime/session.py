@@ -59,12 +59,16 @@ class Session:
         self._due_ns: int | None = None
         self.on_rebuild: Callable[[Rebuild], None] = lambda _lost: None
         self.on_trip: Callable[[str, str], None] = lambda _release, _text: None
+        self.on_begin: Callable[[int], None] = lambda _history_ns: None
+        """Is told what the engine is told at its start, before it is."""
 
     def begin(self) -> None:
         """Opens the books and takes the history before the start, rounds included; live code is not asked yet."""
         self._next = next(self._events, None)
         start_ns = self.engine.start_ns
-        self._do(self.engine.start(start_ns if self._next is None else min(start_ns, self._next.at_ns)))
+        history_ns = start_ns if self._next is None else min(start_ns, self._next.at_ns)
+        self.on_begin(history_ns)
+        self._do(self.engine.start(history_ns))
         history = LockstepClock(0)
         clock, self._clock = self._clock, history
         until_ns = min(start_ns - 1, clock.now_ns()) if self._is_live else start_ns - 1

@@ -1,6 +1,7 @@
 """Candles of one symbol, from its trades: a ring of seconds and one of minutes.
 
-Longer ones are put together from minutes. A candle without trades repeats the last close with no volume, as the exchange does.
+Longer ones are put together from minutes. A candle without trades repeats the last close with no volume, as the
+exchange does.
 """
 
 from collections import deque
@@ -12,7 +13,7 @@ from foresight.markets import MINUTE_NS, SECOND_NS
 
 SECONDS_KEPT = 7_200
 MINUTES_KEPT = 3_000
-"""Two hours of seconds and two days of minutes: more than the 31 minutes that a bot needs, or the 1,000 of an answer."""
+"""Two hours of seconds and two days of minutes: more than the 31 minutes that a bot needs."""
 
 INTERVALS_NS = {
     "1s": SECOND_NS,
@@ -42,6 +43,7 @@ class Candle(msgspec.Struct):
     def add(self, price: float, quantity: float, trade_id: int, *, is_buy: bool) -> None:
         if self.count == 0:
             self.first = trade_id
+            self.open = self.high = self.low = price
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
         self.volume += quantity
         self.quote += price * quantity
@@ -66,7 +68,7 @@ class Candles:
             ring[-1].add(price, quantity, trade_id, is_buy=is_buy)
 
     def roll(self, now_ns: int, price: float | None = None) -> None:
-        """Open the candles that `now_ns` lies in, and the empty ones before it; with the price of its first trade."""
+        """Open the candles that `now_ns` lies in, and the empty ones before it; `price` is for the very first."""
         for ring, length_ns in ((self.seconds, SECOND_NS), (self.minutes, MINUTE_NS)):
             _roll(ring, length_ns, now_ns, price)
 
@@ -128,9 +130,7 @@ def _roll(ring: deque[Candle], length_ns: int, now_ns: int, price: float | None)
     assert ring.maxlen is not None
     missing = (open_ns - ring[-1].open_ns) // length_ns
     for number in range(max(missing - ring.maxlen, 0), missing):
-        is_last = number == missing - 1
-        opens_at = price if is_last and price is not None else ring[-1].close
-        ring.append(_empty(open_ns - (missing - 1 - number) * length_ns, opens_at))
+        ring.append(_empty(open_ns - (missing - 1 - number) * length_ns, ring[-1].close))
 
 
 def _empty(open_ns: int, price: float) -> Candle:

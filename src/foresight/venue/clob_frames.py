@@ -1,7 +1,7 @@
 """The CLOB's books and market channel as documents (venue spec §5.8, §6.1).
 
-A book's hash is the SHA-1 of its compact JSON with the keys in the order of `BOOK_KEYS` and `hash` empty; all 144 books
-in the recorded frames agree with it, with prices and sizes as `decimals` writes them.
+A book's hash is the SHA-1 of its compact JSON with the keys in the order of `BOOK_KEYS` and `hash` empty. The recorded
+books that carry all of it agree, with prices and sizes as `decimals` writes them.
 """
 
 import hashlib

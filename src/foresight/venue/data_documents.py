@@ -109,6 +109,6 @@ def _resolution(listing: Listing) -> Document:
         "was_disputed": False,
         "new_version_q": False,
         "extended_review": False,
-        "market_type": "binary",
-        "resolution_source": f"https://data.chain.link/streams/{listing.market.asset.lower()}-usd-twap-60s-streams",
+        "market_type": "BINARY",
+        "resolution_source": "reported",
     }

@@ -2,8 +2,8 @@
 
 Four places ask: a connection for each frame it is about to send (`frames`), the sessions and the REST edge for what
 else they are about to do (`find`), and the pump for each event of the source. What acts once when it is asked for (a
-close, a change of tick, a closed listener) is done by `control`. A fault is on for `seconds`, for `count` hits, or until
-it is taken off; `target` narrows it to what is labelled so: a channel, asset, slot, slug, token, stream or route.
+close, a change of tick, a closed listener) is done by `control`. A fault is on for `seconds`, for `count` hits, or
+until it is taken off; `target` narrows it to what is labelled so: a channel, asset, slot, slug, token, stream or route.
 """
 
 from collections.abc import Callable, Collection
@@ -181,8 +181,9 @@ class Faults:
                 continue
             if not _concerns(active.name, kind, labels):
                 continue
-            self._hit(active)
             bodies = [new for old in bodies for new in change(active, old, receiver)]
+            if receiver not in active.held:  # a frame that is held has not changed places yet
+                self._hit(active)
         return bodies
 
     def leave(self, receiver: int) -> None:

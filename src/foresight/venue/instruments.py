@@ -37,7 +37,7 @@ class Instrument:
     def __init__(self, asset: str, price: float, at_ns: int) -> None:
         self.symbol: Symbol = symbol_of(asset, price)
         self.price = price
-        self.update_id = at_ns
+        self.update_id = at_ns - 1
         self.stamped_ns = at_ns
         self.candles = Candles()
         self.trades: deque[AggTrade] = deque(maxlen=TRADES_KEPT)

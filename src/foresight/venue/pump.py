@@ -50,6 +50,10 @@ class Pump:
         event = self._next
         assert event is not None
         self._next = next(self._events, None)
+        self.take(event)
+
+    def take(self, event: MarketEvent) -> None:
+        """One event now: what time brings first, then the event as the faults leave it."""
         out: list[Frame] = []
         self._state.advance(event.at_ns, out)
         self._release_held(event.at_ns, out)

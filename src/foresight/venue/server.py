@@ -21,6 +21,7 @@ from foresight.venue.hub import Hub
 from foresight.venue.load import Load, Wanted
 from foresight.venue.pump import Pump
 from foresight.venue.rest_faults import rest_faults
+from foresight.venue.routes_auth import AuthRoutes
 from foresight.venue.routes_binance import BinanceRoutes
 from foresight.venue.routes_clob import ClobRoutes
 from foresight.venue.routes_data import DataRoutes
@@ -141,7 +142,7 @@ class VenueServer:
         desk = self.desk
         parts = (
             Sockets(desk), ClobRoutes(desk), GammaRoutes(desk), DataRoutes(desk), BinanceRoutes(desk, "spot"),
-            BinanceRoutes(desk, "futures"), Control(desk, self.load, self.refuse),
+            BinanceRoutes(desk, "futures"), AuthRoutes(), Control(desk, self.load, self.refuse),
         )  # fmt: skip
         for part in parts:
             application.add_routes(part.routes())

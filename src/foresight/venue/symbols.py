@@ -9,11 +9,14 @@ BinanceMarket = Literal["spot", "futures"]
 ONLY_FUTURES = frozenset({"HYPE"})
 """Assets that the exchange lists as futures and not on spot."""
 
-_DECIMALS = {"BTC": 2, "ETH": 2, "SOL": 2, "BNB": 2, "ZEC": 2, "HYPE": 3, "XRP": 4, "DOGE": 5}
+_KNOWN = {
+    "BTC": (2, 0.12), "ETH": (2, 3.5), "SOL": (2, 80.0), "BNB": (2, 12.0), "ZEC": (2, 25.0), "HYPE": (3, 300.0),
+    "XRP": (4, 5_000.0), "DOGE": (5, 75_000.0),
+}  # fmt: skip
+"""Decimals of the price, and the usual quantity of one level and one trade: an assumption of about 10,000 dollars, for
+sources tell no sizes of the underlying."""
 _SIGNIFICANT = 5
 """Digits before and after the point that the price of any other asset has, at least."""
-_STAKE = 10_000.0
-"""Dollars of one level and one trade: an assumption, for the sources tell no sizes of the underlying."""
 
 
 class Symbol(msgspec.Struct, frozen=True):
@@ -38,7 +41,6 @@ class Symbol(msgspec.Struct, frozen=True):
 
 def symbol_of(asset: str, price: float) -> Symbol:
     """The symbol of an asset whose price is about this."""
-    decimals = _DECIMALS.get(asset)
-    if decimals is None:
-        decimals = max(_SIGNIFICANT - len(str(int(price))), 2)
-    return Symbol(asset, decimals, round(_STAKE / price, 5))
+    digits = len(str(int(price)))
+    decimals, lot = _KNOWN.get(asset, (max(_SIGNIFICANT - digits, 2), 10.0 ** (_SIGNIFICANT - digits)))
+    return Symbol(asset, decimals, lot)

@@ -1,0 +1,164 @@
+"""A bot and its record: what is taken, what is told, and that a run goes on without it."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import foresight
+from foresight.errors import BotFolderRefused, RecordRefused
+from foresight.notebook import EVALUATIONS, PRESENCE, TRADES
+from foresight.record import recorder
+from foresight.record.exact import replay_run
+from foresight.record.rows import SCHEMA
+from recorded import Written
+from runtime.operated import Operated, a_new_bot
+
+
+def set_up(home: Path, lines: str) -> Operated:
+    """A bot with these lines at the end of its bot.toml, in place of what stands there of the record."""
+    from foresight.bot_folder import init_bot
+
+    init_bot(home / "bot")
+    path = home / "bot/bot.toml"
+    text = path.read_text()
+    path.write_text(text.replace(text[text.index("[record]") : text.rindex("[secrets]")], lines + "\n"))
+    return Operated(home / "bot")
+
+
+def inputs_of(operated: Operated) -> int:
+    return operated.bot.engine.seq
+
+
+def test_the_clock_is_an_input_only_when_it_is_off_by_other_whole_milliseconds(operated: Operated) -> None:
+    before = inputs_of(operated)
+    for drift_ms in (0.4, -0.4, 0.0):
+        operated.bot.check_clock(drift_ms)
+    assert inputs_of(operated) == before
+    for drift_ms in (0.6, 1.4, 700.2, 700.4, 0.1):
+        operated.bot.check_clock(drift_ms)
+    assert inputs_of(operated) == before + 3
+    assert operated.bot.engine.desk.account.drift_ms == 0.0
+
+
+def test_the_journal_is_an_input_only_when_its_state_changes(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = inputs_of(operated)
+    operated.bot.check_journal()
+    assert inputs_of(operated) == before
+    with monkeypatch.context() as patched:
+        patched.setattr(operated.bot.sink.journal_writer, "problem", lambda: "disk full")
+        operated.bot.check_journal()
+        operated.bot.check_journal()
+    assert inputs_of(operated) == before + 1
+    operated.bot.check_journal()
+    assert inputs_of(operated) == before + 2
+    assert operated.bot.engine.desk.account.has_journal
+
+
+def test_without_a_record_nothing_of_it_is_written_and_the_run_cannot_be_replayed(tmp_path: Path) -> None:
+    operated = set_up(tmp_path, "[record]\non = false")
+    operated.begin()
+    operated.bot.close()
+    assert not operated.bot.folder.record.exists()
+    data = foresight.open(operated.folder)
+    assert data.evaluations().height > 0
+    with pytest.raises(RecordRefused, match="has no record"):
+        data.record()
+    with pytest.raises(RecordRefused, match="this run has no record"):
+        replay_run(operated.bot.folder.record / operated.bot.run.name, operated.bot.run / "journal.sqlite")
+
+
+def test_a_record_that_cannot_be_written_is_a_problem_and_the_bot_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "CLOSE_S", 0.5)
+    with a_new_bot(tmp_path) as operated:
+        operated.bot.folder.record.write_text("no folder")
+        operated.begin()
+        operated.run_for(60)
+        for _ in range(600):
+            if operated.bot.problems():
+                break
+            operated.run_for(1)
+        assert operated.bot.problems()[0].startswith("market data is not recorded: ")
+        evaluations = operated.bot.engine.evaluations
+        operated.run_for(10)
+        assert operated.bot.engine.evaluations > evaluations
+    assert "the end of the record is lost" in operated.notices()[-1]
+
+
+def test_a_bot_that_runs_does_not_load_polars() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, foresight, foresight.runtime.bot, foresight.cli; sys.exit('polars' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Notebooks
+
+
+def test_a_stopped_bot_is_opened_as_frames(everything: tuple[Path, str]) -> None:
+    data = foresight.open(everything[0])
+    assert data.runs() == ["0001-simulated"]
+    record = data.record().collect()
+    assert dict(record.schema) == SCHEMA
+    assert record["seq"].is_sorted()
+    assert set(record["kind"]) >= {"Listed", "Depth", "Spot", "Timer", "Reference", "Printed", "Resolved"}
+    assert data.missing().height == 0
+    evaluations = data.evaluations()
+    assert evaluations.columns[: len(EVALUATIONS)] == list(EVALUATIONS)
+    assert evaluations["evaluation_id"].n_unique() == evaluations.height
+    assert evaluations.filter(pl.col("slot").is_null() | pl.col("due_ns").is_null()).height == 0
+    assert set(evaluations["release"]) == {"v1", "v2"}
+    assert "signal_momentum" in evaluations.columns
+    proposed = evaluations.filter(proposal="enter")
+    assert proposed.height > 0
+    assert proposed["verdicts"].list.len().min() > 0
+    trades = data.trades()
+    assert trades.columns == list(TRADES)
+    assert set(trades["state"]) == {"closed"}
+    presence = data.presence()
+    assert presence.columns == list(PRESENCE)
+    assert dict(presence.select("slot", "due").iter_rows())["btc-5m"] > 200
+
+
+def test_a_kind_has_its_own_columns_and_only_its_rows(everything: tuple[Path, str]) -> None:
+    data = foresight.open(everything[0])
+    depth = data.record("Depth")
+    assert depth.collect_schema().names() == ["seq", "at_ns", "token", "bids", "asks", "stamped_ns"]
+    assert depth.collect().height == data.record().filter(pl.col("kind") == "Depth").collect().height
+    with pytest.raises(RecordRefused, match="Foretold is no kind of the record; they are Listed, "):
+        data.record("Foretold")
+
+
+def test_a_bot_that_runs_is_opened_too_and_nothing_of_it_is_touched(operated: Operated) -> None:
+    operated.run_for(30)
+    operated.bot.sink.journal_writer.wait_for_disk()
+    data = foresight.open(str(operated.folder))
+    before = sorted(path for path in operated.folder.rglob("*") if path.suffix != ".json")
+    assert data.record().collect().height == 0
+    assert data.trades().height == 0
+    assert data.evaluations().height >= 0
+    assert [path for path in before if not path.exists()] == []
+
+
+def test_what_is_no_bot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BotFolderRefused, match=r"is no bot's folder: it has no bot\.toml"):
+        foresight.open(tmp_path)
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_that_are(everything: tuple[Path, str]) -> None:
+    with pytest.raises(BotFolderRefused, match=r"has no run 0009-live; its runs: 0001-simulated"):
+        foresight.open(everything[0]).trades("0009-live")
+
+
+def test_what_the_record_lacks_is_a_frame(written: Written, tmp_path: Path) -> None:
+    (tmp_path / "bot.toml").write_text("")
+    next(written.record.glob("*.parquet")).unlink()
+    missing = foresight.open(tmp_path).missing()
+    assert missing.height == 1
+    assert missing["first_seq"][0] == 1
+    assert "is missing" in missing["text"][0]

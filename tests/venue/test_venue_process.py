@@ -1,0 +1,194 @@
+"""`foresight venue` as a process: what it prints, how it ends, and that it goes on where it was."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from venue_process import VenueProcess, eventually
+
+from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
+from foresight.venue.standing import Standing
+
+pytestmark = pytest.mark.process
+SMALL = ("--assets", "BTC", "--seed", "7")
+
+
+def test_it_prints_one_line_of_json_and_its_time_is_everybodys() -> None:
+    with VenueProcess(*SMALL, "--speed", "2") as venue:
+        greeting, clock = venue.greeting, venue.get("/control/clock")
+        assert list(greeting) == ["url", "port", "pid", "start_ns", "speed", "origin", "name"]
+        assert (greeting["pid"], greeting["origin"], greeting["speed"]) == (venue.process.pid, "simulated", 2.0)
+        assert greeting["name"] == clock["name"] == "simulated seed 7"
+        assert (clock["start_ns"], clock["venue_ns"]) == (greeting["start_ns"], greeting["start_ns"])
+        assert clock["slots"] == [["BTC", "5m"], ["BTC", "15m"]]
+        here = PacedClock.at_anchor(clock["monotonic_ns"], clock["venue_ns"], clock["speed"])
+        before_ns = here.now_ns()
+        there_ns = venue.get("/control/status")["now_ns"]
+        assert before_ns <= there_ns <= here.now_ns()
+        _, _, printed = venue.stop()
+        assert printed == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_within_a_second_and_sockets_get_1001(number: signal.Signals) -> None:
+    async def follow(venue: VenueProcess) -> list[Any]:
+        codes = []
+        async with aiohttp.ClientSession() as session:
+            sockets = [
+                await session.ws_connect(venue.url.replace("http", "ws") + path)
+                for path in ("/ws/market", "/ws/rt", "/ws/btcusdt@bookTicker", "/ws/rtds")
+            ]
+            venue.process.send_signal(number)
+            for socket in sockets:
+                async for _ in socket:
+                    pass
+                codes.append(socket.close_code)
+        return codes
+
+    with VenueProcess(*SMALL) as venue:
+        assert asyncio.run(follow(venue)) == [1001] * 4
+        assert venue.process.wait(timeout=10) == 0
+
+    with VenueProcess(*SMALL) as venue:
+        code, took_s, _ = venue.stop(number)
+        assert code == 0
+        assert took_s < 1.5  # a second, and the interpreter's own end
+
+
+def test_it_ends_when_its_stdin_ends() -> None:
+    with VenueProcess(*SMALL, "--until-stdin-ends", stdin=subprocess.PIPE) as venue:
+        assert venue.get("/ok") == "OK"
+        assert venue.process.stdin is not None
+        venue.process.stdin.close()
+        assert venue.process.wait(timeout=20) == 0
+        venue.process.stdin = None
+
+
+def test_it_ends_after_the_time_it_was_given() -> None:
+    with VenueProcess(*SMALL, "--speed", "100", "--for", "30s") as venue:
+        assert venue.process.wait(timeout=20) == 0
+
+
+def test_a_venue_that_is_started_again_goes_on_at_the_same_place(tmp_path: Path) -> None:
+    words = (*SMALL, "--speed", "50", "--state", str(tmp_path / "state" / "venue.json"))
+    with VenueProcess(*words) as first:
+        slug = first.slug(timeframe="5m", ahead=1)
+        row = eventually(lambda: _closed(first, slug), "a resolution")
+        klines = first.get("/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=5")[:4]
+        before = first.get("/control/status")["now_ns"], monotonic_ns(), first.greeting["port"]
+        first.stop()
+    with VenueProcess(*words) as second:
+        now_ns = second.get("/control/status")["now_ns"]
+        passed_ns = (monotonic_ns() - before[1]) * 50
+        assert abs(now_ns - before[0] - passed_ns) < 50 * 0.5e9
+        assert second.greeting["port"] == before[2]
+        assert second.greeting["start_ns"] > first.greeting["start_ns"]
+        again = eventually(lambda: _closed(second, slug), "the same resolution")
+        assert {key: again[key] for key in KEPT} == {key: row[key] for key in KEPT}
+        window = f"&startTime={klines[0][0]}&limit=4"
+        assert second.get("/api/v3/klines?symbol=BTCUSDT&interval=1m" + window) == klines
+        book = second.get(f"/book?token_id={_tokens(second)[0]}")
+        assert book["bids"] or book["asks"]
+
+
+KEPT = ("conditionId", "clobTokenIds", "outcomePrices", "closedTime")
+
+
+def _closed(venue: VenueProcess, slug: str) -> Any:
+    row = venue.get(f"/gamma/markets/slug/{slug}")
+    return row if isinstance(row, dict) and row["closed"] else None
+
+
+def _tokens(venue: VenueProcess) -> list[str]:
+    tokens: list[str] = json.loads(venue.get(f"/gamma/markets/slug/{venue.slug()}")["clobTokenIds"])
+    return tokens
+
+
+def test_the_state_of_another_market_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "venue.json"
+    with VenueProcess(*SMALL, "--state", str(file)) as venue:
+        venue.stop()
+    before = file.read_bytes()
+    found = _venue("--assets", "BTC", "--seed", "8", "--state", str(file))
+    assert found.returncode == 1
+    assert "seed 7" in found.stderr
+    assert "nothing was started" in found.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json"])
+def test_a_state_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "venue.json"
+    file.write_text(text)
+    found = _venue(*SMALL, "--state", str(file))
+    assert (found.returncode, file.read_text()) == (1, text)
+    assert "no venue's state" in found.stderr
+
+
+def test_a_market_that_is_more_than_a_week_old_begins_anew(tmp_path: Path) -> None:
+    file = tmp_path / "venue.json"
+    with VenueProcess(*SMALL, "--state", str(file)) as venue:
+        venue.stop()
+    old = msgspec.json.decode(file.read_bytes(), type=Standing)
+    week_ago_ns = wall_ns() - 8 * 86_400 * 10**9
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(old, wall_ns=week_ago_ns)))
+    with VenueProcess(*SMALL, "--state", str(file)) as venue:
+        assert venue.greeting["start_ns"] == old.began_ns
+
+
+def test_a_host_that_is_not_loopback_is_refused() -> None:
+    found = _venue("--host", "0.0.0.0")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "not loopback" in found.stderr
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    with VenueProcess(*SMALL) as venue:
+        found = _venue(*SMALL, "--port", str(venue.greeting["port"]))
+        assert found.returncode == 1
+        assert "cannot be listened on" in found.stderr
+
+
+@pytest.mark.parametrize("words", [("--version", "v3"), ("--source", "x"), ("--speed", "0"), ("--assets", "")])
+def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...]) -> None:
+    assert _venue(*words).returncode in (1, 2)
+
+
+def _venue(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "foresight", "venue", *words],
+        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+DATA = Path(os.environ.get("FORESIGHT_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "data")
+
+
+@pytest.mark.recordings
+@pytest.mark.skipif(
+    not (DATA / "polymarket").exists(),
+    reason=f"the real recordings are not in {DATA} (set FORESIGHT_RECORDINGS): that they are served is not proved",
+)
+def test_a_recording_is_served_in_its_own_time() -> None:
+    words = ("--recording", str(DATA / "polymarket"), "--source", "borisz42", "--speed", "100")
+    with VenueProcess(*words) as venue:
+        assert venue.greeting["origin"] == "recorded"
+        (slot,) = venue.get("/control/clock")["slots"]
+        assert slot == ["BTC", "15m"]
+        rows = eventually(lambda: venue.get("/gamma/markets?limit=5"), "a listed market")
+        tokens = json.loads(rows[0]["clobTokenIds"])
+        book = eventually(lambda: _two_sided(venue, tokens[0]), "a book")
+        assert float(book["bids"][-1]["price"]) < float(book["asks"][-1]["price"])
+
+
+def _two_sided(venue: VenueProcess, token: str) -> Any:
+    book = venue.get(f"/book?token_id={token}")
+    return book if isinstance(book, dict) and book["bids"] and book["asks"] else None
