@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from foresight.feeds.binance import BinanceChannel, streams_of
+from foresight.feeds.binance import SPOT_STREAMS, BinanceChannel
 from foresight.feeds.clob import FRAMES_REMEMBERED, ClobChannel
 from foresight.feeds.connection import Connection
 from foresight.feeds.intake import Intake
@@ -121,7 +121,7 @@ def _refuse_to_tell(sentence: str) -> None:
 
 def _binance(around: Surroundings) -> Channel:
     assets = {f"{asset}USDT": asset for asset in DEFAULT_ASSETS}
-    return BinanceChannel("binance", "", feed="binance", assets=assets, streams=streams_of(assets), around=around)
+    return BinanceChannel("binance", "", feed="binance", assets=assets, kinds=SPOT_STREAMS, around=around)
 
 
 class Twice(ClobChannel):
