@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from foresight.feeds.binance import BinanceChannel, streams_of
-from foresight.feeds.clob import ClobChannel
+from foresight.feeds.binance import SPOT_STREAMS, BinanceChannel
+from foresight.feeds.clob import FRAMES_REMEMBERED, ClobChannel
 from foresight.feeds.connection import Connection
 from foresight.feeds.intake import Intake
 from foresight.feeds.line import Channel
@@ -30,6 +30,8 @@ LEVELS = 40
 START_MS = 1_795_177_803_000
 CONDITION = "0x" + "ab" * 32
 UP, DOWN = Token("5" * 77), Token("2" * 77)
+COPIES = FRAMES_REMEMBERED // 4
+"""Frames of which copies come: fewer than the channel remembers."""
 TAKEN_AT_ONCE = 64
 """The engine takes what waits this often, so nothing is joined."""
 
@@ -84,6 +86,7 @@ def _pass(make: Callable[[Surroundings], Channel], texts: list[bytes]) -> tuple[
     channel.opened(first)
     if isinstance(channel, Twice):
         channel.opened(second)
+        del texts[COPIES:]
         for text in texts:
             channel.took(second, text)
         _emptied(intake)
@@ -118,7 +121,7 @@ def _refuse_to_tell(sentence: str) -> None:
 
 def _binance(around: Surroundings) -> Channel:
     assets = {f"{asset}USDT": asset for asset in DEFAULT_ASSETS}
-    return BinanceChannel("binance", "", feed="binance", assets=assets, streams=streams_of(assets), around=around)
+    return BinanceChannel("binance", "", feed="binance", assets=assets, kinds=SPOT_STREAMS, around=around)
 
 
 class Twice(ClobChannel):

@@ -224,13 +224,26 @@ def test_further_symbols_are_asked_for_on_open_connections_and_named_by_later_on
     listening = Listening()
     channel, second = listening.channel, listening.open(2)
     channel.add({"SOLUSDT": "SOL", "BTCUSDT": "BTC"}, [listening.first, second])
-    asked = {"method": "SUBSCRIBE", "params": [f"solusdt@{kind}" for kind in SPOT_STREAMS], "id": 1}
-    assert listening.first.taken() == second.taken() == [asked]
-    assert channel.url.endswith("/solusdt@kline_1s")
+    streams = ["solusdt@bookTicker", "solusdt@aggTrade", "solusdt@kline_1s"]
+    assert listening.first.taken() == second.taken() == [{"method": "SUBSCRIBE", "params": streams, "id": 1}]
+    assert channel.url.endswith("/" + "/".join(streams))
     assert channel.url.count("btcusdt@bookTicker") == 1
     assert listening.take(a_quote(1, symbol="SOLUSDT"))
     channel.add({"SOLUSDT": "SOL"}, [second])
     assert second.taken() == [], "what is there already is not asked for again"
+
+
+def test_symbols_that_are_dropped_are_left_and_mean_nothing_afterwards() -> None:
+    listening = Listening()
+    listening.take(a_quote(1_000, symbol="ETHUSDT"))
+    listening.channel.drop(["ETH"], [listening.first])
+    streams = ["ethusdt@bookTicker", "ethusdt@aggTrade", "ethusdt@kline_1s"]
+    assert listening.first.taken() == [{"method": "UNSUBSCRIBE", "params": streams, "id": 1}]
+    assert "eth" not in listening.channel.url
+    assert listening.take(a_quote(1_001, symbol="ETHUSDT")) == []
+    assert listening.channel.told_ns("ETH") is None
+    listening.channel.add({"ETHUSDT": "ETH"}, ())
+    assert listening.take(a_quote(1, symbol="ETHUSDT")), "its numbers are forgotten too"
 
 
 def test_a_refused_request_is_told() -> None:
