@@ -7,6 +7,8 @@ bring is taken once, by the ids that Binance numbers its messages with.
 
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 from foresight.events import Spot
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
@@ -15,13 +17,24 @@ from foresight.wire.binance import AggTrade, BinanceDecoder, BookTicker, Kline, 
 
 SPOT_STREAMS = ("bookTicker", "aggTrade", "kline_1s")
 QUIET_NS = SECOND_NS
-"""After so long without a quote, a trade or a candle tells the price."""
+"""After so long without a quote a trade tells the price, and without either a candle."""
 AGAIN_NS = SECOND_NS // 4
 """A quote whose middle has not moved is passed on this often, as a sign that the price is fresh."""
 AGE_MAX_S = 23.5 * 3_600
 """Binance ends a connection after 24 hours."""
 SILENCE_S = 5.0
+ANEW_AFTER_NS = 2 * SECOND_NS
+"""So long after a connection has ended, the numbers that only it has brought count no more: the next one may lead to a
+venue that counts anew. Before, its copies are still under way on others."""
+NEVER_NS = -(10**18)
 SPOT, FUTURES = "binance", "binance-futures"
+
+
+class Witnesses(msgspec.Struct):
+    """When the better witnesses of each asset's price last spoke. Channels that tell of the same assets share them."""
+
+    quoted_ns: dict[str, int] = {}
+    traded_ns: dict[str, int] = {}
 
 
 class BinanceChannel:
@@ -38,6 +51,7 @@ class BinanceChannel:
         assets: Mapping[str, str],
         streams: Iterable[str],
         around: Surroundings,
+        witnesses: Witnesses | None = None,
     ) -> None:
         self.name = name
         self.silence_s = SILENCE_S
@@ -51,7 +65,9 @@ class BinanceChannel:
         self._around = around
         self._decoder = BinanceDecoder(around.reject)
         self._ids = 0
-        self._newest: dict[tuple[str, str], int] = {}
+        self._witnesses = Witnesses() if witnesses is None else witnesses
+        self._newest: dict[tuple[str, str], tuple[int, int]] = {}
+        self._lost_ns = 0
         self._told: dict[str, tuple[float, int]] = {}
         self._heard: dict[int, set[str]] = {}
 
@@ -85,6 +101,7 @@ class BinanceChannel:
 
     def lost(self, connection: Connection) -> None:
         self._heard.pop(connection.number, None)
+        self._lost_ns = self._around.now_ns()
 
     def pause_after(self, how: Ended) -> float | None:
         del how
@@ -96,19 +113,38 @@ class BinanceChannel:
     def took(self, connection: Connection, frame: bytes) -> None:
         message = self._decoder.decode(frame)
         match message:
-            case BookTicker():
-                self._hear(connection, message.symbol)
-                self._quote(message)
-            case AggTrade():
-                self._hear(connection, message.symbol)
-                self._trade(message)
-            case Kline():
-                self._hear(connection, message.symbol)
-                self._candle(message)
+            case BookTicker() | AggTrade() | Kline():
+                self._take(connection, message)
             case ServerShutdown():
                 self.on_planned_end(connection, "the venue will close it")
             case Reply(error=str() as error):
                 self._around.tell(f"{self.name} refuses a request: {error}")
+
+    def _take(self, connection: Connection, message: BookTicker | AggTrade | Kline) -> None:
+        symbol = message.symbol
+        match message:
+            case BookTicker():
+                if self._is_new(connection, "quote", symbol, message.update_id):
+                    self._quote(message)
+            case AggTrade():
+                self.lags.add(self._around.now_ns() - message.event_ns)
+                if self._is_new(connection, "trade", symbol, message.trade_id):
+                    self._trade(message)
+            case Kline():
+                if self._is_new(connection, "candle", symbol, message.event_ns):
+                    self._candle(message)
+
+    def _is_new(self, connection: Connection, kind: str, symbol: str, number: int) -> bool:
+        """Whether this message is about something that was asked for, and comes for the first time."""
+        if symbol not in self._assets:
+            return False
+        self._hear(connection, symbol)
+        newest, brought_by = self._newest.get((kind, symbol), (-1, 0))
+        if number <= newest and not self._is_forgotten(brought_by):
+            self.duplicates += 1
+            return False
+        self._newest[kind, symbol] = (number, connection.number)
+        return True
 
     def _hear(self, connection: Connection, symbol: str) -> None:
         connection.heard()
@@ -118,46 +154,29 @@ class BinanceChannel:
             if len(heard) >= len(self._assets):
                 connection.warmed()
 
-    def _is_new(self, kind: str, symbol: str, number: int) -> bool:
-        if number <= self._newest.get((kind, symbol), -1):
-            self.duplicates += 1
-            return False
-        self._newest[kind, symbol] = number
-        return True
+    def _is_forgotten(self, number: int) -> bool:
+        """Numbers of a connection that is long gone say nothing: it may have come from another venue."""
+        return number not in self._heard and self._around.now_ns() - self._lost_ns > ANEW_AFTER_NS
 
     def _quote(self, message: BookTicker) -> None:
-        asset = self._assets.get(message.symbol)
-        if asset is None or not self._is_new("quote", message.symbol, message.update_id):
-            return
+        asset = self._assets[message.symbol]
         now_ns, price = self._around.now_ns(), (message.bid + message.ask) / 2
+        self._witnesses.quoted_ns[asset] = now_ns
         last = self._told.get(asset)
         if last is None or last[0] != price or now_ns - last[1] >= AGAIN_NS:
             self._tell(asset, price, now_ns, message.event_ns or now_ns)
 
     def _trade(self, message: AggTrade) -> None:
-        now_ns = self._around.now_ns()
-        self.lags.add(now_ns - message.event_ns)
-        asset = self._assets.get(message.symbol)
-        if (
-            asset is not None
-            and self._is_new("trade", message.symbol, message.trade_id)
-            and self._is_quiet(asset, now_ns)
-        ):
+        asset, now_ns = self._assets[message.symbol], self._around.now_ns()
+        self._witnesses.traded_ns[asset] = now_ns
+        if now_ns - self._witnesses.quoted_ns.get(asset, NEVER_NS) > QUIET_NS:
             self._tell(asset, message.price, now_ns, message.traded_ns)
 
     def _candle(self, message: Kline) -> None:
-        now_ns = self._around.now_ns()
-        asset = self._assets.get(message.symbol)
-        if (
-            asset is not None
-            and self._is_new("candle", message.symbol, message.event_ns)
-            and self._is_quiet(asset, now_ns)
-        ):
+        asset, now_ns, witnesses = self._assets[message.symbol], self._around.now_ns(), self._witnesses
+        spoke_ns = max(witnesses.quoted_ns.get(asset, NEVER_NS), witnesses.traded_ns.get(asset, NEVER_NS))
+        if now_ns - spoke_ns > QUIET_NS:
             self._tell(asset, message.close, now_ns, message.event_ns)
-
-    def _is_quiet(self, asset: str, now_ns: int) -> bool:
-        last = self._told.get(asset)
-        return last is None or now_ns - last[1] > QUIET_NS
 
     def _tell(self, asset: str, price: float, now_ns: int, stamped_ns: int) -> None:
         self._told[asset] = (price, now_ns)

@@ -36,7 +36,8 @@ NEVER_S = 10.0**12
 
 
 class ClobChannel:
-    """Follows the outcomes that it is told to. `on_resolved` gets what the venue declares."""
+    """Follows the outcomes that it is told to. `on_resolved` gets what the venue declares. `heard_ns` is when the
+    channel last said anything of an outcome, `stamped_ns` the newest stamp of what it said of its book."""
 
     name = "clob"
     age_max_s = NEVER_S
@@ -55,7 +56,7 @@ class ClobChannel:
         self._missing: dict[int, set[Token]] = {}
         self._pinged_s: dict[int, float] = {}
         self._ponged_s: dict[int, float] = {}
-        self._seen: dict[bytes, None] = {}
+        self._seen: dict[bytes, int] = {}
 
     @property
     def wanted(self) -> tuple[Token, ...]:
@@ -78,6 +79,7 @@ class ClobChannel:
         for connection in connections:
             for part in _parts(gone):
                 connection.say(clob.unsubscribe(part))
+            self._found(connection, gone)
 
     def ask_again(self, token: Token, connections: Iterable[Connection]) -> None:
         """For an outcome of which the channel has gone deaf."""
@@ -117,7 +119,7 @@ class ClobChannel:
             connection.heard()
 
     def took(self, connection: Connection, frame: bytes) -> None:
-        is_copy = len(self._missing) > 1 and len(frame) > SIGN_BYTES_MAX and self._is_copy(frame)
+        is_copy = len(self._missing) > 1 and len(frame) > SIGN_BYTES_MAX and self._is_copy(connection, frame)
         if is_copy and connection.is_warm:
             connection.heard()
             return
@@ -126,14 +128,14 @@ class ClobChannel:
         for message in () if is_copy else messages:
             self._take(message)
 
-    def _is_copy(self, frame: bytes) -> bool:
-        if frame in self._seen:
-            self.duplicates += 1
-            return True
-        self._seen[frame] = None
+    def _is_copy(self, connection: Connection, frame: bytes) -> bool:
+        """Whether another connection has brought it. What the same one brings again the venue says again."""
+        brought_by = self._seen.setdefault(frame, connection.number)
         if len(self._seen) > FRAMES_REMEMBERED:
             self._seen.pop(next(iter(self._seen)))
-        return False
+        is_copy = brought_by != connection.number
+        self.duplicates += is_copy
+        return is_copy
 
     def _note(self, connection: Connection, messages: Iterable[ClobMessage]) -> None:
         """A connection is warm when it has brought a book of every outcome."""
@@ -142,11 +144,16 @@ class ClobChannel:
                 self._ponged_s[connection.number] = connection.age_s()
                 continue
             connection.heard()
-            missing = self._missing.get(connection.number)
-            if isinstance(message, Book) and missing is not None:
-                missing.discard(message.token)
-                if not missing:
-                    connection.warmed()
+            if isinstance(message, Book):
+                self._found(connection, (message.token,))
+
+    def _found(self, connection: Connection, tokens: Iterable[Token]) -> None:
+        """A connection waits no longer for books of these."""
+        missing = self._missing.get(connection.number)
+        if missing is not None:
+            missing.difference_update(tokens)
+            if not missing:
+                connection.warmed()
 
     def _take(self, message: ClobMessage) -> None:
         now_ns = self._around.now_ns()
@@ -170,7 +177,8 @@ class ClobChannel:
     def _put(self, token: Token, event: Depth | Levels | Printed | TickChanged) -> None:
         if token in self._wanted:
             self.heard_ns[token] = event.at_ns
-            self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
+            if isinstance(event, Depth | Levels):
+                self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
             self._around.put(event)
 
 

@@ -17,7 +17,11 @@ connection."""
 PING_IDLE_S = 10.0
 """After so long without any frame the other side is asked (a ping) whether it lives, and has as long to answer."""
 
+REASON_BYTES_MAX = 120
+"""Of a close frame's 125 bytes two are its code."""
+
 OnFrame = Callable[["Connection", bytes], None]
+OnChange = Callable[["Connection"], None]
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Connection:
     """An open connection. Whoever reads its frames says `warmed`, once all that was asked for has been heard."""
 
-    def __init__(self, number: int, on_frame: OnFrame, on_ended: Callable[["Connection"], None]) -> None:
+    def __init__(self, number: int, on_frame: OnFrame, on_ended: OnChange, on_opened: OnChange) -> None:
         loop = asyncio.get_running_loop()
         self.number = number
         self.frames = 0
@@ -42,6 +46,7 @@ class Connection:
         self.ended: Ended | None = None
         self._on_frame = on_frame
         self._on_ended = on_ended
+        self._on_opened = on_opened
         self._warm: asyncio.Future[None] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
         self._transport: WSTransport | None = None
@@ -60,7 +65,8 @@ class Connection:
     def close(self, why: str, code: int = 1000) -> None:
         if self._transport is not None and self.ended is None:
             self._closing = why
-            self._transport.send_close(picows.WSCloseCode(code), why.encode()[:120])
+            told = why.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore")  # a letter that was cut in two is left out
+            self._transport.send_close(picows.WSCloseCode(code), told.encode())
             self._transport.disconnect()
 
     def heard(self) -> None:
@@ -92,6 +98,7 @@ class Connection:
 
     def _opened(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._on_opened(self)
 
     def _took(self, payload: bytes) -> None:
         self.frames += 1
@@ -115,7 +122,9 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:
+        if frame.payload_size > FRAME_BYTES_MAX:  # picows ends such a connection, and brings the frame all the same
+            self._too_long(transport)
+        elif kind is WSMsgType.TEXT and frame.fin:
             self._connection._took(frame.get_payload_as_bytes())  # noqa: SLF001
         elif kind is WSMsgType.CLOSE:
             self._closed(transport, frame)
@@ -126,11 +135,15 @@ class _Listener(WSListener):
         """A message in parts, or as binary data."""
         self._parts += frame.get_payload_as_bytes()
         if len(self._parts) > FRAME_BYTES_MAX:
-            self._reason = f"a message of over {FRAME_BYTES_MAX} bytes"
-            transport.disconnect()
+            self._too_long(transport)
         elif frame.fin:
             whole, self._parts = self._parts, b""
             self._connection._took(whole)  # noqa: SLF001
+
+    def _too_long(self, transport: WSTransport) -> None:
+        self._parts = b""
+        self._reason = f"a message of over {FRAME_BYTES_MAX} bytes"
+        transport.disconnect(False)
 
     def _closed(self, transport: WSTransport, frame: WSFrame) -> None:
         code, message = frame.get_close_code(), frame.get_close_message()
@@ -139,13 +152,32 @@ class _Listener(WSListener):
         transport.send_close(picows.WSCloseCode.OK)
         transport.disconnect()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows calls it so
-        self._connection._gone(self._code, self._reason)  # noqa: SLF001
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        asyncio.get_running_loop().call_soon(self._gone, transport)  # what went wrong is known then
+
+    def _gone(self, transport: WSTransport) -> None:
+        error = _error_of(transport)
+        self._connection._gone(self._code, self._reason or error)  # noqa: SLF001
 
 
-async def connect(url: str, number: int, on_frame: OnFrame, on_ended: Callable[[Connection], None]) -> Connection:
-    """Opens a connection. Raises FeedFailed, with the reason as a sentence."""
-    connection = Connection(number, on_frame, on_ended)
+def _error_of(transport: WSTransport) -> str:
+    """Why picows itself has ended a connection that is gone; empty where it has not. It must be asked for, or it is
+    logged as an error that nobody wanted to know."""
+    try:
+        transport.wait_disconnected().send(None)
+    except StopIteration:
+        return ""
+    except Exception as error:  # noqa: BLE001 - whatever ended it, it has ended
+        return _told(error)
+    raise AssertionError("a connection that is gone is not waited for")
+
+
+async def connect(
+    url: str, number: int, on_frame: OnFrame, on_ended: OnChange, on_opened: OnChange = lambda _connection: None
+) -> Connection:
+    """Opens a connection. `on_opened` is called before its first frame, which may come with the handshake. Raises
+    FeedFailed, with the reason as a sentence."""
+    connection = Connection(number, on_frame, on_ended, on_opened)
     try:
         await picows.ws_connect(
             lambda: _Listener(connection),
@@ -159,8 +191,12 @@ async def connect(url: str, number: int, on_frame: OnFrame, on_ended: Callable[[
         )
     except (OSError, TimeoutError, picows.WSError) as error:
         raise FeedFailed(f"{url} cannot be reached: {_told(error)}") from None
+    except asyncio.CancelledError:
+        connection.close("not needed any more")
+        raise
     return connection
 
 
 def _told(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    text = str(error.args[1] if isinstance(error, picows.WSProtocolError) else error)
+    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -15,7 +15,7 @@ import msgspec
 from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
 from foresight.events import MarketEvent
-from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, streams_of
+from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, Witnesses, streams_of
 from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
@@ -105,6 +105,7 @@ class Feeds:
         spot = {f"{asset}USDT": asset for asset in self._spot}
         futures = {f"{asset}USDT": asset for asset in self.plan.assets if asset not in self._spot}
         made = []
+        witnesses = {SPOT: Witnesses(), FUTURES: Witnesses()}
         base = endpoints.binance_futures_stream
         for name, place, feed, assets, kinds in (
             ("binance", endpoints.binance_stream, SPOT, spot, ("bookTicker", "aggTrade", "kline_1s")),
@@ -113,7 +114,9 @@ class Feeds:
         ):
             if assets:
                 streams = streams_of(assets, kinds)
-                channel = BinanceChannel(name, place, feed=feed, assets=assets, streams=streams, around=around)
+                channel = BinanceChannel(
+                    name, place, feed=feed, assets=assets, streams=streams, around=around, witnesses=witnesses[feed]
+                )
                 line = self._line(channel)
                 channel.on_planned_end = line.renew
                 made.append((channel, line))
@@ -124,7 +127,7 @@ class Feeds:
         if credentials is None:
             return None
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
-        uniform = uniform_stream(0, "feeds")
+        uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
         channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
         self._line(channel)
         return channel

@@ -121,8 +121,18 @@ class Line:
     async def keep(self) -> None:
         """Runs until it is cancelled, or until the venue wants no more connections."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._strands):
-                group.create_task(self._keep_strand(), name=f"{self.channel.name} {number + 1}")
+            alive = group.create_task(self._keep_alive(), name=f"{self.channel.name} signs of life")
+            async with asyncio.TaskGroup() as strands:
+                for number in range(self._strands):
+                    strands.create_task(self._keep_strand(), name=f"{self.channel.name} {number + 1}")
+            alive.cancel()
+
+    async def _keep_alive(self) -> None:
+        """Of every connection, also of one that waits to be replaced."""
+        while True:
+            for connection in self.connections:
+                self.channel.keep_alive(connection)
+            await asyncio.sleep(LOOK_S)
 
     async def _keep_strand(self) -> None:
         connection = await self._opened()
@@ -147,7 +157,6 @@ class Line:
                 return "as old as the venue lets one be"
             if connection.silent_s() > channel.silence_s:
                 return f"no data for {channel.silence_s:.0f} s"
-            channel.keep_alive(connection)
             await connection.wait_ended(LOOK_S)
         return "ended"
 
@@ -157,7 +166,7 @@ class Line:
         fresh = await self._opened()
         if fresh is not None:
             self._last_end = f"replaced: {why}"
-            old.close(why)
+        old.close(why)
         return fresh
 
     async def _replaced(self, old: Connection) -> Connection | None:
@@ -184,8 +193,11 @@ class Line:
         await asyncio.sleep(pause_s)
 
     def _give_up(self, error: "_GivenUp") -> None:
-        self._given_up = True
-        self._tell(f"{self.channel.name} is given up: {error}; what needs it stays blind until a new start of the bot")
+        if not self._given_up:
+            self._given_up = True
+            self._tell(
+                f"{self.channel.name} is given up: {error}; what needs it stays blind until a new start of the bot"
+            )
 
     async def _opened(self) -> Connection | None:
         """A connection that has been heard, however long it takes; None when there shall be none."""
@@ -209,9 +221,8 @@ class Line:
 
     async def _try(self) -> Connection:
         self._numbers += 1
-        connection = await connect(self.channel.url, self._numbers, self.channel.took, self._forget)
-        self._open[connection.number] = connection
-        self.channel.opened(connection)
+        url, channel = self.channel.url, self.channel
+        connection = await connect(url, self._numbers, channel.took, self._forget, self._begin)
         try:
             await connection.wait_warm(WARM_S)
         except BaseException:
@@ -219,11 +230,15 @@ class Line:
             raise
         if connection.ended is not None:
             await self._rest(connection)
-            raise FeedFailed(f"{self.channel.url} {connection.ended.text()} before it was heard")
+            raise FeedFailed(f"{url} {connection.ended.text()} before it was heard")
         if self._is_told_down:
             self._is_told_down = False
             self._tell(f"{self.channel.name} is back")
         return connection
+
+    def _begin(self, connection: Connection) -> None:
+        self._open[connection.number] = connection
+        self.channel.opened(connection)
 
     def _forget(self, connection: Connection) -> None:
         self._open.pop(connection.number, None)

@@ -94,16 +94,10 @@ class PolyboltChannel:
             case Authed():
                 items = [Item(TWAP, symbol, WINDOW_S) for symbol in self._assets]
                 connection.say(polybolt.subscribe(items, "2"))
-            case Price():
-                self._hear(connection, message.symbol)
+            case Price() | Snapshot():
                 self._count(message.dropped)
-                self.lags.add(self._around.now_ns() - message.stamped_ns)
-                self._observe(message.symbol, message.stamped_ns, message.value, message.source)
-            case Snapshot():
-                self._hear(connection, message.symbol)
-                self._count(message.dropped)
-                for stamped_ns, value in message.values:
-                    self._observe(message.symbol, stamped_ns, value, message.source)
+                if self._is_asked_for(message):
+                    self._hear(connection, message)
             case Refused():
                 self._refuse(connection, message)
             case Subscribed() | None:
@@ -122,17 +116,25 @@ class PolyboltChannel:
         elif message.code.startswith("auth"):
             connection.close(message.code)
 
-    def _hear(self, connection: Connection, symbol: str) -> None:
+    def _is_asked_for(self, message: Price | Snapshot) -> bool:
+        """Other prices of the oracle settle nothing."""
+        return message.channel == TWAP and message.window_s == WINDOW_S and message.symbol in self._assets
+
+    def _hear(self, connection: Connection, message: Price | Snapshot) -> None:
         connection.heard()
         heard = self._heard.setdefault(connection.number, set())
-        heard.add(symbol)
+        heard.add(message.symbol)
         if len(heard) >= len(self._assets):
             connection.warmed()
+        if isinstance(message, Price):
+            self.lags.add(self._around.now_ns() - message.stamped_ns)
+            self._observe(message.symbol, message.stamped_ns, message.value, message.source)
+        else:
+            for stamped_ns, value in message.values:
+                self._observe(message.symbol, stamped_ns, value, message.source)
 
     def _observe(self, symbol: str, stamped_ns: int, value: float, source: str) -> None:
-        asset, seen = self._assets.get(symbol), self._seen.get(symbol)
-        if asset is None or seen is None:
-            return
+        asset, seen = self._assets[symbol], self._seen[symbol]
         if stamped_ns in seen:
             self.duplicates += 1
             return

@@ -1,0 +1,235 @@
+"""The oracle's averages, from PolyBolt and from RTDS: each second once, and what their refusals lead to."""
+
+import pytest
+
+from feeds.feed_fakes import Around, FakeConnection
+from foresight.events import Reference
+from foresight.feeds.connection import Ended
+from foresight.feeds.polybolt import REMEMBERED_NS, Credentials, PolyboltChannel
+from foresight.feeds.rtds import RtdsChannel
+from foresight.markets import SECOND_NS
+from foresight.secrets import Secret
+from wire.wire_frames import a_snapshot, a_twap, an_rtds_backfill, an_rtds_price, frame
+
+NOW_NS = 1_795_177_805_000_000_000
+STAMP_NS = 1_795_177_803_000_000_000
+KNOWN_NS = 1_795_177_801_000_000_000
+
+
+class Polybolt:
+    """A channel that follows two assets over one connection."""
+
+    def __init__(self) -> None:
+        self.around = Around(NOW_NS)
+        credentials = Credentials(Secret("key-1"), Secret("secret-1"), Secret("phrase-1"))
+        symbols = {"btcusd": "BTC", "ethusd": "ETH"}
+        self.channel = PolyboltChannel("ws://venue/ws/rt", symbols, credentials, self.around.given, lambda: 0.7)
+        self.first = self.open(1)
+
+    def open(self, number: int) -> FakeConnection:
+        connection = FakeConnection(number)
+        self.channel.opened(connection)
+        return connection
+
+    def take(self, message: object, by: FakeConnection | None = None) -> list[Reference]:
+        self.channel.took(by or self.first, frame(message))
+        return self.around.taken()
+
+
+def a_refusal(code: str) -> dict[str, object]:
+    return {"op": "error", "channel": "price.crypto.twap", "rid": "1", "code": code}
+
+
+def test_it_presents_its_credentials_and_subscribes_when_they_are_taken() -> None:
+    polybolt = Polybolt()
+    auth = {"apiKey": "key-1", "secret": "secret-1", "passphrase": "phrase-1"}
+    assert polybolt.first.taken() == [{"op": "auth", "rid": "1", "auth": auth}]
+    polybolt.take({"op": "authed", "rid": "1"})
+    (subscribe,) = polybolt.first.taken()
+    assert subscribe["subscriptions"] == [
+        {"channel": "price.crypto.twap", "filter": {"symbol": symbol, "window_seconds": 60}}
+        for symbol in ("btcusd", "ethusd")
+    ]
+    assert polybolt.first.hearings == 0, "that is no data"
+
+
+def test_an_average_is_an_event_with_the_oracles_stamp_and_its_source() -> None:
+    polybolt = Polybolt()
+    assert polybolt.take(a_twap()) == [Reference(NOW_NS, "BTC", "twap60", 81201.5, STAMP_NS, "polybolt:chainlink")]
+    assert polybolt.channel.has("BTC", STAMP_NS)
+    assert not polybolt.channel.has("BTC", STAMP_NS + SECOND_NS)
+    assert not polybolt.channel.has("ETH", STAMP_NS)
+    assert polybolt.channel.lags.quantile_ms(0.5) == pytest.approx(2_000)
+
+
+def test_a_snapshot_tells_what_was_missed_and_only_that() -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_twap())
+    point = {"timestamp": STAMP_NS // 1_000_000, "value": 81201.5}
+    assert [event.stamped_ns for event in polybolt.take(a_snapshot(point))] == [KNOWN_NS]
+    assert polybolt.channel.duplicates == 1
+
+
+def test_each_second_is_taken_once_whatever_the_order_and_the_connection() -> None:
+    polybolt = Polybolt()
+    second = polybolt.open(2)
+    stamps = [STAMP_NS // 1_000_000 + 1_000 * number for number in (3, 1, 2, 1, 3, 0)]
+    by = [polybolt.first, second] * 3
+    taken = [
+        event.stamped_ns
+        for ms, connection in zip(stamps, by, strict=True)
+        for event in polybolt.take(a_twap(timestamp=ms), connection)
+    ]
+    assert taken == [ms * 1_000_000 for ms in stamps[:3]] + [stamps[5] * 1_000_000]
+
+
+def test_seconds_are_remembered_for_five_minutes_and_no_longer() -> None:
+    polybolt = Polybolt()
+    count = REMEMBERED_NS // SECOND_NS
+    ms = STAMP_NS // 1_000_000
+    for number in range(count + 1):
+        polybolt.take(a_twap(timestamp=ms + 1_000 * number))
+    assert polybolt.take(a_twap(timestamp=ms + 1_000)) == []
+    assert len(polybolt.channel._seen["btcusd"]) == count
+
+
+def test_a_connection_is_warm_when_every_symbol_was_heard_even_with_an_empty_snapshot() -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_twap())
+    polybolt.take(a_twap(symbol="solusd"))
+    assert not polybolt.first.is_warm
+    empty = a_snapshot()
+    empty["payload"] |= {"symbol": "ethusd", "data": []}
+    polybolt.take(empty)
+    assert polybolt.first.is_warm
+
+
+def test_a_symbol_a_window_or_a_channel_that_nobody_asked_for_is_no_event_and_no_sign_of_life() -> None:
+    polybolt = Polybolt()
+    spot = a_twap() | {"channel": "price.crypto"}
+    for message in (a_twap(symbol="solusd"), a_twap(window_seconds=30), a_twap(window_seconds=None), spot):
+        assert polybolt.take(message) == []
+    assert polybolt.first.hearings == 0
+
+
+def test_what_the_venue_has_dropped_is_told() -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_twap() | {"dropped": 3})
+    assert polybolt.channel.dropped == 3
+    assert polybolt.around.told[0].startswith("polybolt has dropped 3 frames")
+
+
+@pytest.mark.parametrize("code", ["auth_invalid", "auth_expired", "auth_attempts"])
+def test_credentials_that_are_refused_are_not_presented_again(code: str) -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_refusal(code))
+    assert polybolt.first.closed == code
+    assert polybolt.channel.pause_after(Ended(1006, code, by_us=True)) is None
+    assert code in polybolt.around.told[0]
+    assert not any("secret-1" in sentence or "phrase-1" in sentence for sentence in polybolt.around.told)
+
+
+@pytest.mark.parametrize("code", ["auth_unavailable", "auth_required"])
+def test_an_authority_that_is_away_is_asked_again(code: str) -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_refusal(code))
+    assert polybolt.first.closed == code
+    assert polybolt.channel.pause_after(Ended(1006, code, by_us=True)) == 0.0
+
+
+@pytest.mark.parametrize("code", ["bad_filter", "rate_limited", "sub_limit"])
+def test_a_refused_subscription_is_told_and_leaves_the_connection(code: str) -> None:
+    polybolt = Polybolt()
+    polybolt.take(a_refusal(code))
+    assert polybolt.first.closed == ""
+    assert polybolt.around.told == [f"polybolt refuses: {code} price.crypto.twap"]
+
+
+@pytest.mark.parametrize(
+    ("code", "pause_s"), [(4001, None), (4008, None), (4003, 7.0), (4002, 0.0), (1000, 0.0), (1006, 0.0)]
+)
+def test_how_a_connection_ended_says_when_there_is_another(code: int, pause_s: float | None) -> None:
+    pause = Polybolt().channel.pause_after(Ended(code, ""))
+    assert pause is None if pause_s is None else pause == pytest.approx(pause_s)
+
+
+def test_it_pings_every_thirty_seconds_and_an_answer_is_no_data() -> None:
+    polybolt = Polybolt()
+    polybolt.first.said.clear()
+    for polybolt.first.age in (29.9, 30.0, 59.9, 60.0):
+        polybolt.channel.keep_alive(polybolt.first)
+    assert [said["op"] for said in polybolt.first.said] == ["ping", "ping"]
+    polybolt.take({"op": "pong", "rid": "p30"})
+    assert polybolt.first.hearings == 0
+
+
+def test_what_is_no_frame_is_counted() -> None:
+    polybolt = Polybolt()
+    for message in ({"op": "surprise"}, [], a_twap(value="much", full_accuracy_value="much")):
+        assert polybolt.take(message) == []
+    assert len(polybolt.around.rejected) == 3
+
+
+class Rtds:
+    """The older socket beside a PolyBolt that has told these."""
+
+    def __init__(self, *known: tuple[str, int]) -> None:
+        self.around = Around(NOW_NS)
+        self.channel = RtdsChannel(
+            "ws://venue/ws/rtds", {"btc/usd": "BTC"}, self.around.given, lambda asset, at: (asset, at) in known
+        )
+        self.first = FakeConnection()
+        self.channel.opened(self.first)
+
+    def take(self, message: object) -> list[Reference]:
+        self.channel.took(self.first, frame(message))
+        return self.around.taken()
+
+
+def test_rtds_subscribes_the_average_of_every_symbol() -> None:
+    (said,) = Rtds().first.said
+    assert said["subscriptions"] == [{"topic": "crypto_prices_twap_sixty", "type": "update", "filters": ""}]
+
+
+def test_an_average_from_rtds_is_named_so_and_taken_once() -> None:
+    rtds = Rtds()
+    assert rtds.take(an_rtds_price()) == [Reference(NOW_NS, "BTC", "twap60", 81201.5, STAMP_NS, "rtds:chainlink")]
+    assert rtds.take(an_rtds_price()) == []
+    assert rtds.first.is_warm
+
+
+def test_what_polybolt_has_told_rtds_does_not_tell_again() -> None:
+    rtds = Rtds(("BTC", STAMP_NS))
+    assert rtds.take(an_rtds_price()) == []
+    assert rtds.channel.duplicates == 1
+
+
+def test_a_backfill_alone_is_no_sign_that_updates_come() -> None:
+    """One tester got the backfill and then no updates (venue spec §7.2)."""
+    rtds = Rtds()
+    assert [event.stamped_ns for event in rtds.take(an_rtds_backfill())] == [KNOWN_NS]
+    assert rtds.first.hearings == 0
+    assert not rtds.first.is_warm
+
+
+@pytest.mark.parametrize(("ahead_s", "taken"), [(1, 1), (2, 0)])
+def test_an_average_of_the_future_is_not_taken(ahead_s: int, taken: int) -> None:
+    assert len(Rtds().take(an_rtds_price(timestamp=NOW_NS // 1_000_000 + 1_000 * ahead_s))) == taken
+
+
+def test_other_windows_other_symbols_and_pongs_are_no_averages() -> None:
+    rtds = Rtds()
+    assert rtds.take(an_rtds_price(window_s=30)) == []
+    assert rtds.take(an_rtds_price(symbol="eth/usd")) == []
+    rtds.channel.took(rtds.first, b"PONG")
+    rtds.channel.took(rtds.first, b"")
+    assert rtds.around.events == []
+    assert rtds.first.hearings <= 1
+
+
+def test_rtds_is_pinged_every_five_seconds() -> None:
+    rtds = Rtds()
+    rtds.first.said.clear()
+    for rtds.first.age in (4.9, 5.0, 9.9, 10.0):
+        rtds.channel.keep_alive(rtds.first)
+    assert rtds.first.said == [b"PING"] * 2
