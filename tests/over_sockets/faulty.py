@@ -12,7 +12,7 @@ import msgspec
 
 from foresight.effects import Judged
 from foresight.engine.settings import RiskLimits
-from foresight.events import Decided, Reference, Spot
+from foresight.events import Reference, Spot
 from foresight.markets import SECOND_NS
 from foresight.record.exact import replay_run
 from foresight.record.reading import RunRecord
@@ -108,30 +108,38 @@ async def try_each(run: Run, cases: tuple[Case, ...]) -> list[Seen]:
     for case in cases:
         seen.append(await _try(run, case))
         with open("/tmp/h7-seen.txt", "a") as f:
-            f.write(f"{run.clock.now_ns()/1e9:.0f} {seen[-1]}\n")
+            f.write(f"{run.clock.now_ns() / 1e9:.0f} {seen[-1]}\n")
     problems = [f"{each.fault}: {problem}" for each in seen for problem in each.problems]
     assert not problems, "\n".join(problems)
     return seen
 
 
 async def _try(run: Run, case: Case) -> Seen:
-    await run.until(lambda: is_well(run), SECONDS_LONGEST)
-    before = _counts(run)
+    time = asyncio.get_running_loop().time
+    await run.until(lambda: is_calm(run), SECONDS_LONGEST)
+    before, began_s = _counts(run), time()
     for each in (*case.beside, case):
         await switch_on(run, each.fault, each.asked, each.parameters)
+        if each.fault == "garbage":
+            await _used_up(run)  # two at once would each come before what the other sends too
     seen: set[str] = set()
     problems: list[str] = []
     try:
         await run.until(lambda: _shows(run, case, before, seen), SECONDS_LONGEST)
     except AssertionError as late:
-        problems.append(f"it did not show: {late}; {_counts(run)} after {before}")
-    await run.rounds(case.rounds)
+        problems.append(f"it did not show: {late}"[:300] + f"; {_counts(run)} after {before}")
+    lasts = case.asked.get("seconds", 0.0)
+    assert isinstance(lasts, int | float)
+    ended_s = began_s + lasts
     if not case.heals_itself:
+        await run.rounds(case.rounds)
         await run.ask("/control/faults", method="DELETE")
-    time = asyncio.get_running_loop().time
-    ended_s = time()
+        ended_s = time()
     await run.until(lambda: is_well(run), SECONDS_LONGEST)
-    seconds = time() - ended_s
+    seconds = max(0.0, time() - ended_s)
+    if case.heals_itself:
+        await run.rounds(case.rounds)
+    await run.until(lambda: is_calm(run), SECONDS_LONGEST)
     await run.rounds(1.5)
     await run.ask("/control/faults", method="DELETE")
     problems += _differences(case, before, _counts(run))
@@ -143,14 +151,23 @@ async def switch_on(run: Run, name: str, asked: Mapping[str, object], parameters
     await run.ask("/control/faults", method="POST", body=body)
 
 
+async def _used_up(run: Run) -> None:
+    """Waits until no fault is on any more."""
+    async with asyncio.timeout(SECONDS_LONGEST):
+        while (await run.ask("/control/status"))["faults"]:
+            await asyncio.sleep(0.01)
+
+
 def is_well(run: Run) -> bool:
-    """Every slot is open and every line is up, and heard."""
+    """Every slot is open, every line is up, and nothing is the matter."""
     lines = [each.line for each in run.feeds.health().lines]
-    return (
-        set(run.states().values()) == {"open"}
-        and all(line.state == "open" and line.connections == 1 for line in lines)
-        and not run.feeds.problems()
-    )
+    is_up = all(line.state == "open" for line in lines)
+    return is_up and set(run.states().values()) == {"open"} and not run.feeds.problems()
+
+
+def is_calm(run: Run) -> bool:
+    """Also no connection stands beside the one that it is to replace."""
+    return is_well(run) and all(each.line.connections == 1 for each in run.feeds.health().lines)
 
 
 def _counts(run: Run) -> _Counts:

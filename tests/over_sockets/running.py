@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,7 @@ class Run(msgspec.Struct):
         """Every notice so far."""
         return [notice.text for notice in self.bot.sink.notices]
 
-    async def ask(self, path: str, *, method: str = "GET", body: object = None) -> object:
+    async def ask(self, path: str, *, method: str = "GET", body: object = None) -> Any:
         """Asks the venue, off the loop."""
         return await asyncio.to_thread(self.venue.ask, path, method=method, body=body)
 

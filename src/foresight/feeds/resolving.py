@@ -6,6 +6,7 @@ contradicts it changes nothing and is told.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from foresight.errors import FeedFailed
@@ -84,18 +85,19 @@ class Resolving:
         ]
 
     async def _ask(self, listing: Listing) -> None:
+        """Gamma, and where it does not know or does not answer, the Data API."""
         market, now_ns = listing.market, self._around.now_ns()
         self._asked_ns[market.market_id] = now_ns
-        try:
-            found = decode_market(
-                await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id
-            )
-            if isinstance(found, Listing) and found.resolved is not None:
-                self._settle(market, found.resolved, "gamma", 0)
-            elif now_ns >= market.end_ns + ALSO_DATA_AFTER_NS:
-                await self._ask_data(listing)
-        except FeedFailed:
-            return  # it is asked again; what fails for long is seen in the health of the reads
+        for ask, after_ns in ((self._ask_gamma, ASK_AFTER_NS), (self._ask_data, ALSO_DATA_AFTER_NS)):
+            if market.market_id not in self._over and now_ns >= market.end_ns + after_ns:
+                with contextlib.suppress(FeedFailed):  # it is asked again; the health of the reads shows it
+                    await ask(listing)
+
+    async def _ask_gamma(self, listing: Listing) -> None:
+        market = listing.market
+        found = decode_market(await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id)
+        if isinstance(found, Listing) and found.resolved is not None:
+            self._settle(market, found.resolved, "gamma", 0)
 
     async def _ask_data(self, listing: Listing) -> None:
         url = f"{self._data}/v2/resolutions"
