@@ -133,7 +133,7 @@ async def _try(run: Run, case: Case) -> Seen:
     ended_s = began_s + lasts
     if not case.heals_itself:
         await run.rounds(case.rounds)
-        await run.ask("/control/faults", method="DELETE")
+        await run.ask(f"/control/faults?name={case.fault}", method="DELETE")
         ended_s = time()
     await run.until(lambda: is_well(run), SECONDS_LONGEST)
     seconds = max(0.0, time() - ended_s)

@@ -26,7 +26,7 @@ LIMITS: dict[str, dict[str, object]] = {"staleness": {"book_s": 20}, "risk": {"b
 """Quiet books are read once a second, which is five seconds of the market's time here."""
 READS = (
     *(
-        Case(fault=fault, asked=BOOKS, parameters=parameters, blind=ONE, failing=CLOB, beside=QUIET, books_by_rest=True)
+        Case(fault=fault, asked=BOOKS, parameters=parameters, blind=ONE, failing=CLOB, beside=QUIET)
         for fault, parameters in (
             ("http_429", {}),
             ("http_429", {"retry_after": 2}),
