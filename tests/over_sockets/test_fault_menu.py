@@ -1,4 +1,4 @@
-"""Every fault of the local venue's menu is switched on under a running bot, and docs/feeds.md says what the bot does."""
+"""Every fault of the local venue's menu has a test, and docs/feeds.md says what the bot does."""
 
 import re
 from pathlib import Path
