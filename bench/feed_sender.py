@@ -1,4 +1,4 @@
-"""Sends Binance book tickers over a WebSocket on loopback, so many a second, each with the monotonic time of its sending.
+"""Sends Binance book tickers over a WebSocket on loopback, each with the monotonic time of its sending.
 
 That time is its `u`. A process of its own: prints its port, and takes one rate a line on standard input (below 0 is as
 fast as it goes).

@@ -1,4 +1,4 @@
-"""What `make bench` runs: replay beside the peer, rounds, memory, three hours of the twelve, and the seam but for its
+"""What `make bench` runs: replay beside the peer, rounds, memory, three hours of the day, and the seam but for its
 lateness, which takes twenty minutes by itself. About ten minutes.
 
 Each part is a process of its own. Prints one JSON document, says on standard error how far it is and which bars are
@@ -16,7 +16,7 @@ PARTS = {
     "replay": ("replay.py", "--pairs", "3"),
     "round": ("round.py",),
     "memory": ("memory.py",),
-    "three_hours": ("twelve_hours.py", "--hours", "3"),
+    "three_hours": ("a_day.py", "--hours", "3"),
     "seam": ("seam.py", "loop", "live", "restart", "round_trip"),
 }
 

@@ -1,6 +1,6 @@
 """What `make soak` runs. About an hour.
 
-Twelve hours of simulated time, an hour of presence at ten times the pace, ten minutes of each storm of deploys, ten
+A day of simulated time, an hour of presence at ten times the pace, ten minutes of each storm of deploys, ten
 thousand deploys, and a change at every step of a recorded run. `--only NAME` runs one of them, and leaves what is kept
 of the others.
 
@@ -14,7 +14,7 @@ from measuring import arguments
 from run_all import Parts, run
 
 PARTS: Parts = {
-    "twelve_hours": ("twelve_hours.py",),
+    "a_day": ("a_day.py",),
     "presence": ("presence.py",),
     "storm_second_by_second": ("storm.py", "--plan", "second"),
     "storm_at_the_due_instant": ("storm.py", "--plan", "due"),

@@ -28,7 +28,7 @@ from foresight.sources.simulated import SimulatedMarket
 from foresight.view.terminal import draw
 
 OUT = Path(__file__).parent.parent / "docs" / "0247.svg"
-SEED = 724
+SEED = 4129
 SPEED = 10.0
 WIDTH, HEIGHT = 132, 34
 FRAME_S = 4

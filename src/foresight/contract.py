@@ -3,8 +3,17 @@
 from foresight.engine.answers import problem_of
 from foresight.events import Answer
 from foresight.strategy import View
+from foresight.topics import problems_of
 from tesseract import Contract
 
-CONTRACT = Contract(entry="evaluate", given=View, answer=Answer, check=problem_of, compared=("proposal",))
+CONTRACT = Contract(
+    entry="evaluate",
+    given=View,
+    answer=Answer,
+    check=problem_of,
+    compared=("proposal",),
+    needs="NEEDS",
+    needs_problems=problems_of,
+)
 PLACE = "foresight.contract:CONTRACT"
 """Where a host's process finds it."""

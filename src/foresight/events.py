@@ -125,9 +125,19 @@ class Timer(msgspec.Struct, frozen=True, tag=True, gc=False):
     due_ns: int
 
 
+class TopicsDeclared(msgspec.Struct, frozen=True, tag=True):
+    """The further topics that releases need from now on, all of them: (name, series). The series is the asset whose
+    underlying the topic is, where a slot has it, and else the name itself, which prices of it then carry as their
+    asset. Prices of a topic that is not declared are not kept, and what is not declared any more is forgotten."""
+
+    at_ns: int
+    topics: tuple[tuple[str, str], ...]
+
+
 class ReleaseBound(msgspec.Struct, frozen=True, tag=True):
     """From now on this release, with this revision of its parameters, answers the evaluations of `slots`; of every
-    slot when they are empty. `replaced` names what it replaced, `note` says what its rehearsal found."""
+    slot when they are empty. `replaced` names what it replaced, `note` says what its rehearsal found, `needs` are
+    the further topics that it has declared."""
 
     at_ns: int
     release: str
@@ -139,6 +149,7 @@ class ReleaseBound(msgspec.Struct, frozen=True, tag=True):
     author: str = ""
     replaced: str = ""
     note: str = ""
+    needs: tuple[str, ...] = ()
 
 
 class ReleaseKept(msgspec.Struct, frozen=True, tag=True):
@@ -152,7 +163,7 @@ class ReleaseKept(msgspec.Struct, frozen=True, tag=True):
 
 class ReleaseBack(msgspec.Struct, frozen=True, tag=True):
     """A release was taken back; `to` answers from now on, from the very evaluation that failed. `line` says why, `text`
-    is all that is known (a traceback)."""
+    is all that is known (a traceback), and `needs` are the further topics that `to` has declared."""
 
     at_ns: int
     release: str
@@ -162,6 +173,7 @@ class ReleaseBack(msgspec.Struct, frozen=True, tag=True):
     to_revision: int
     line: str
     text: str
+    needs: tuple[str, ...] = ()
 
 
 class Shadowing(msgspec.Struct, frozen=True, tag=True):
@@ -286,6 +298,7 @@ Event = (
     | BrokerEvent
     | Timer
     | ReleaseEvent
+    | TopicsDeclared
     | Shadowed
     | Decided
     | Raised

@@ -14,6 +14,7 @@ OrderId = NewType("OrderId", str)
 
 Outcome = Literal["UP", "DOWN"]
 Origin = Literal["simulated", "recorded", "live"]
+SettlesOn = Literal["twap60", "spot"]
 """Where a number comes from; every screen, JSON and report carries it."""
 
 SECOND_NS = 1_000_000_000
@@ -52,7 +53,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     min_notional_micros: int = MICROS
     fee_rate_micros: int = 70_000
     taker_delay_ns: int = 150_000_000
-    settles_on: Literal["twap60", "spot"] = "twap60"
+    settles_on: SettlesOn = "twap60"
     fills: Literal["book", "next_quote"] = "book"
     assumed: tuple[str, ...] = ()
 

@@ -26,6 +26,7 @@ __all__ = [
     "SlotId",
     "Verdict",
     "View",
+    "Watched",
     "gate",
     "micros",
 ]
@@ -132,12 +133,34 @@ class Board(msgspec.Struct, frozen=True, array_like=True):
     held: Outcome | None
 
 
+class Watched(msgspec.Struct, frozen=True, array_like=True):
+    """A further topic that a release has declared in `NEEDS`, such as `binance:AVAXUSDT`.
+
+    `last` and `age_s` are None before the first price; `returns` and `volatility` are those of `Prices`.
+    """
+
+    name: str
+    last: float | None
+    age_s: float | None
+    returns: tuple[tuple[int, float], ...]
+    volatility: tuple[tuple[int, float], ...]
+
+    def return_over(self, seconds: int) -> float | None:
+        """The log return over one of the horizons, None where it is not known."""
+        return dict(self.returns).get(seconds)
+
+    def volatility_over(self, seconds: int) -> float | None:
+        """The realised volatility of one of the windows, None where it is not known."""
+        return dict(self.volatility).get(seconds)
+
+
 class View(msgspec.Struct, frozen=True, array_like=True):
     """All that one evaluation sees. Times are venue time.
 
     `reference` is the official price to beat, where it is known, and `reference_source` says who told it.
     `average_s` is the length of the average that settles this market, 0 when a single price does. `can_enter` is
-    False while an order or a position of this slot's window stands.
+    False while an order or a position of this slot's window stands. `watched` are the further topics that are followed
+    now, for this release or another.
     """
 
     slot: SlotId
@@ -162,6 +185,11 @@ class View(msgspec.Struct, frozen=True, array_like=True):
     holding: Holding | None
     can_enter: bool
     board: tuple[Board, ...]
+    watched: tuple[Watched, ...] = ()
+
+    def watch(self, name: str) -> Watched | None:
+        """A further topic by its name; None in views of before it was followed, which a rehearsal sees."""
+        return next((each for each in self.watched if each.name == name), None)
 
     def book(self, outcome: Outcome) -> Book:
         return self.up if outcome == "UP" else self.down

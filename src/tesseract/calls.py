@@ -55,7 +55,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A release as its host found it. With problems nothing else counts. `params` are in force with their overrides;
     `overridden` are the defaults that these stand for. `digest` was computed anew from the files that were imported;
-    `confined` says what the kernel keeps from it."""
+    `confined` says what the kernel keeps from it; `needs` are what it needs besides its input."""
 
     problems: tuple[str, ...] = ()
     params: dict[str, object] = {}
@@ -66,6 +66,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     first_state: bytes = b""
     digest: str = ""
     confined: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True, tag=True):

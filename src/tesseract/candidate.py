@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tesseract.host import Host
+from tesseract.needs import needs_of
 from tesseract.orders import Taken
 from tesseract.seam import Seam
 from tesseract.staging import Report, StateNow
@@ -35,6 +36,8 @@ class Candidate(msgspec.Struct):
     is_folding: bool = False
     is_stale: bool = False
     folded: int = 0
+    is_prepared: bool = True
+    """Whether what it needs besides its input is there."""
 
     def is_wanted(self, seam: Seam[Any]) -> Callable[[str], bool]:
         """Which keys the candidate will answer; not those that it answers already, as a canary."""
@@ -73,6 +76,11 @@ class Candidate(msgspec.Struct):
             if not self.canary or key in self.canary:
                 of_host[id(host)][key] = route.state
         return {name: tuple(StateNow(mine, schema) for schema, mine in each.items()) for name, each in groups.items()}
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Of all its strategies, each once."""
+        return needs_of(self.hosts.values())
 
     def close(self) -> None:
         """Ends the hosts of a candidate that will not go live."""

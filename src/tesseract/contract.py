@@ -7,6 +7,7 @@ A release is a package with an entry function and two frozen msgspec Structs:
     entry(input, state, params)         a plain, synchronous, pure function; its result carries the next state
                                         in an attribute `state`
     migrate(old, old_schema)            optional: a State from the fields of another release's
+    NEEDS                               optional, where the contract names it: what it needs besides its input
 """
 
 import importlib
@@ -25,6 +26,9 @@ from tesseract.schema import state_type_problems
 
 ENTRY_ARGUMENTS = 3
 MIGRATE_ARGUMENTS = 2
+NEEDS_MAX, NEED_CHARACTERS_MAX = 64, 100
+
+NeedsProblems = Callable[[tuple[str, ...]], Sequence[str]]
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,10 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     `entry` names the function; `given` is the msgspec type of its input, `answer` that of its result, where `state` is
     `msgspec.Raw`. `check` tells why an answer of the right type can still not be used, or None. `compared` names the
     fields of an answer that are its decision: a rehearsal counts those that differ from what was decided.
+
+    `needs` names the attribute in which a release says what it needs besides its input, as a tuple of short texts;
+    empty where it may need nothing. `needs_problems` tells what is wrong with such names, before anybody is asked for
+    them.
     """
 
     entry: str
@@ -40,6 +48,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[msgspec.Struct]
     check: Callable[[Any], str | None] | None = None
     compared: tuple[str, ...] = ()
+    needs: str = ""
+    needs_problems: NeedsProblems | None = None
 
     def decision_of(self, answer: msgspec.Struct) -> bytes:
         """The compared fields, encoded."""
@@ -74,7 +84,14 @@ def problems_of(module: ModuleType, contract: Contract) -> list[str]:
     }
     if _has_migrate(module):
         found["migrate"] = _entry_problems(module, "migrate", "old, old_schema", MIGRATE_ARGUMENTS)
+    if contract.needs:
+        found[contract.needs] = _needs_problems(module, contract)
     return [f"{problem} ({_place_of(module, name)})" for name, problems in found.items() for problem in problems]
+
+
+def needs_of(module: ModuleType, contract: Contract) -> tuple[str, ...]:
+    """What a release that meets the contract says that it needs, each name once."""
+    return tuple(dict.fromkeys(getattr(module, contract.needs, ()))) if contract.needs else ()
 
 
 def _place_of(module: ModuleType, name: str) -> str:
@@ -132,3 +149,23 @@ def _entry_problems(module: ModuleType, entry: str, arguments: str, count: int) 
     except TypeError:
         problems.append(f"{entry}{inspect.signature(found)} must take ({arguments})")
     return problems
+
+
+def _needs_problems(module: ModuleType, contract: Contract) -> list[str]:
+    name, found = contract.needs, getattr(module, contract.needs, ())
+    if type(found) not in (tuple, list):
+        return [f"{name} is {found!r:.100}, and must be a tuple of texts"]
+    problems = [
+        f"{name} holds {each!r:.100}, and may hold texts of 1 to {NEED_CHARACTERS_MAX} printable characters"
+        for each in found
+        if not _is_need(each)
+    ]
+    if len(found) > NEEDS_MAX:
+        problems.append(f"{name} holds {len(found)} names, over the limit of {NEEDS_MAX}")
+    if problems or contract.needs_problems is None:
+        return problems
+    return [f"{name}: {problem}" for problem in contract.needs_problems(needs_of(module, contract))]
+
+
+def _is_need(found: object) -> bool:
+    return type(found) is str and 0 < len(found) <= NEED_CHARACTERS_MAX and found.isprintable()

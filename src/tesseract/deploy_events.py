@@ -8,7 +8,7 @@ from tesseract.staging import Report
 
 class WentLive(msgspec.Struct, frozen=True, kw_only=True):
     """A commit. `keys` are empty for every key of the `strategies`; `saved_ns` is the monotonic time of the save behind
-    it, 0 for none."""
+    it, 0 for none; `needs` are what the release needs besides its input."""
 
     request: str
     release: Release
@@ -19,6 +19,7 @@ class WentLive(msgspec.Struct, frozen=True, kw_only=True):
     replaced: str
     report: Report
     saved_ns: int
+    needs: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -41,7 +42,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 class WentBack(msgspec.Struct, frozen=True):
     """A release was taken back, by a tripwire or by a person; `to` answers again, from the very request that failed.
-    `line` says why in one line, `details` are all that is known (a traceback)."""
+    `line` says why in one line, `details` are all that is known (a traceback), and `needs` what `to` needs besides its
+    input."""
 
     request: str
     release: Release
@@ -50,6 +52,7 @@ class WentBack(msgspec.Struct, frozen=True):
     to_revision: int
     line: str
     details: str
+    needs: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

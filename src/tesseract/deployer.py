@@ -15,6 +15,7 @@ from tesseract.deploy_events import Event, NotDone, Notice, Shadowing, WentBack,
 from tesseract.host import Host
 from tesseract.kept_inputs import BEHIND_MAX
 from tesseract.links import WorkshopLink
+from tesseract.needs import Needs
 from tesseract.orders import (
     Drop,
     Live,
@@ -45,8 +46,11 @@ HOLD_BACK_AFTER = 1_000
 class Deployer:
     """`on_event` gets everything that happens, in order; events of one request carry its id."""
 
-    def __init__(self, seam: Seam[Any], link: WorkshopLink, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, seam: Seam[Any], link: WorkshopLink, on_event: Callable[[Event], None], needs: Needs | None = None
+    ) -> None:
         self.seam = seam
+        self.needs = Needs() if needs is None else needs
         self.waiting = Waiting(0, "", "")
         self.pin = ""
         """The release, by name, beside which nothing but parameters goes live; empty for none."""
@@ -173,6 +177,25 @@ class Deployer:
         for one, host in zip(news.hosts, hosts, strict=True):
             going.hosts[one.strategy] = host
             going.states |= one.states
+        needs = going.needs
+        if needs:
+            going.is_prepared = False
+            self.needs.prepare(news.request, needs, lambda problem: self._prepared(going, problem))
+        self._advance(going)
+
+    def _prepared(self, going: Candidate, problem: str | None) -> None:
+        """What the candidate needs is there, or will not be: then what runs goes on. Where nothing runs, a release
+        without all that it needs is better than none."""
+        if self._going is not going or going.is_stale:
+            return
+        if problem is not None:
+            if self.seam.strategies:
+                self._give_up(going, problem, step="prepare")
+                return
+            name = going.taken.release.name
+            self._on_event(Notice(f"{name} starts without all that it needs: {problem}"))
+        self.needs.take(going.needs)
+        going.is_prepared, going.folded = True, 0
         self._advance(going)
 
     def _again(self, going: Candidate) -> None:
@@ -209,6 +232,8 @@ class Deployer:
             taken = self.seam.inputs.next(going.is_wanted(self.seam))
             if taken is not None:
                 self._fold(going, taken)
+            elif not going.is_prepared:
+                return  # the program's answer comes back here
             elif self.seam.is_between_calls(going.is_wanted(self.seam)):
                 if going.shadow_ns:
                     self._begin_shadow(going)
@@ -237,13 +262,15 @@ class Deployer:
         going.states[taken.key] = answer.state
         self._advance(going)
 
-    def _give_up(self, going: Candidate, problem: str) -> None:
+    def _give_up(self, going: Candidate, problem: str, *, step: str = "commit") -> None:
+        """What is refused for what is not there may come again: its content is not at fault."""
         going.close()
         taken = going.taken
         if taken.what != "params":
-            self._link.order(Moved(taken.release.number, "rejected", f"at commit: {problem}"))
+            state = "superseded" if step == "prepare" else "rejected"
+            self._link.order(Moved(taken.release.number, state, f"at {step}: {problem}"))
         name = taken.release.name if taken.what != "params" else f"parameters r{taken.revision}"
-        self._refused(taken.request, name, "commit", (problem,))
+        self._refused(taken.request, name, step, (problem,))
 
     def _commit(self, going: Candidate) -> None:
         taken, keys = going.taken, going.canary
@@ -271,6 +298,7 @@ class Deployer:
                 replaced=" and ".join(dict.fromkeys(each.name for each in replaced)),
                 report=going.report,
                 saved_ns=taken.saved_ns,
+                needs=going.needs,
             )
         )
         self._begin_next()
@@ -330,11 +358,19 @@ class Deployer:
         if not isinstance(event, Shadowing | Notice):
             for asked in (self._asked, self._canary, self._shadow_ns):
                 asked.pop(event.request, None)
+            self.needs.forget(event.request)
         self._listener(event)
+        self.needs.look(self._hosts)
+
+    def _hosts(self) -> list[Host]:
+        """All that may answer, for a decision or for information."""
+        shadow = self.seam.shadow
+        return [*self.seam.hosts(), *(shadow.hosts.values() if shadow is not None else ())]
 
     def close(self) -> None:
         """Whatever was on its way is dropped, and told; what runs ends with its seam."""
         going, self._going = self._going, None
+        self.needs.close()
         if going is not None:
             going.close()
         for request, asked in list(self._asked.items()):

@@ -19,7 +19,7 @@ import msgspec
 
 from tesseract.calls import ANSWER_BYTES_MAX, Answer, CarriedOver, Fault, FaultKind, HostSpec, Loaded
 from tesseract.carry import carry, culprit, largest_field, size_problem
-from tesseract.contract import Contract, problems_of, struct_problems
+from tesseract.contract import Contract, needs_of, problems_of, struct_problems
 from tesseract.errors import ReleaseRefused, said_by
 from tesseract.fingerprint import fingerprint
 from tesseract.params import Tuned, tuned
@@ -87,6 +87,7 @@ class Guest:
             first_state=self.first_state(),
             digest=tree_digest(read_tree(self.spec.release.path)),
             confined=dict(confined or {}),
+            needs=needs_of(self.module, self.contract),
         )
 
     def first_state(self) -> bytes:

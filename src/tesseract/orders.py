@@ -111,7 +111,8 @@ class Taken(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
-    """Nothing has changed. `step` is snapshot, stage, rehearsal or commit; `release` is empty before there is one."""
+    """Nothing has changed. `step` is snapshot, stage, rehearsal or commit, and of what the program cannot have ready
+    prepare; `release` is empty before there is one."""
 
     request: str
     release: str

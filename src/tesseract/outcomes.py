@@ -1,12 +1,13 @@
 """What the seam tells: the outcome of a call, and that a release failed and what answers in its place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 
 from tesseract.calls import Fault
 from tesseract.host import Host
+from tesseract.needs import needs_of
 from tesseract.release import Release
 
 Value = TypeVar("Value", bound=msgspec.Struct)
@@ -34,6 +35,8 @@ class RolledBack(msgspec.Struct, frozen=True):
     key: str
     text: str
     line: str
+    needs: tuple[str, ...] = ()
+    """What the release that answers again needs besides its input."""
 
 
 Deliver = Callable[[Outcome[Value]], None]
@@ -44,7 +47,7 @@ def outcome_of(host: Host, value: msgspec.Struct | None, fault: Fault | None, to
     return Outcome(spec.release.name, spec.revision, value, fault, took_ns)  # type: ignore[arg-type]  # the contract's
 
 
-def rolled_back(failed: Host, back_to: Host, key: str, text: str, line: str) -> RolledBack:
-    return RolledBack(
-        failed.spec.release, failed.spec.revision, back_to.spec.release, back_to.spec.revision, key, text, line
-    )
+def rolled_back(failed: Host, back_to: Sequence[Host], key: str, text: str, line: str) -> RolledBack:
+    """`back_to` are the hosts that answer again, one for each strategy."""
+    old, new = back_to[-1].spec, failed.spec
+    return RolledBack(new.release, new.revision, old.release, old.revision, key, text, line, needs_of(back_to))

@@ -146,6 +146,7 @@ class Probation:
                 event.back_to_revision,
                 f"{where}{event.line}",
                 event.text,
+                event.needs,
             ),
         )
 

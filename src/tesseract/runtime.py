@@ -20,6 +20,7 @@ from tesseract.deploy_events import Event, NotDone, Notice, WentLive
 from tesseract.deployer import Deployer
 from tesseract.errors import ReleaseRefused, RequestRefused
 from tesseract.links import InProcessLink, WorkshopLink
+from tesseract.needs import PREPARE_S, Needs, Prepare, ready_at_once
 from tesseract.orders import Take, Waiting, Workplace
 from tesseract.outcomes import Deliver, Outcome
 from tesseract.priority import be_prompt
@@ -72,11 +73,18 @@ class Runtime(Generic[Value]):
         path: Sequence[str] = (),
         in_process: bool = False,
         now_ns: Callable[[], int] = wall_ns,
+        prepare: Prepare = ready_at_once,
+        prepare_s: float = PREPARE_S,
+        on_needs: Callable[[tuple[str, ...]], None] = lambda _needs: None,
     ) -> None:
         """Nothing runs before `start`. `path` goes in front of `sys.path` where the contract is imported; live
         code can import from there too, but never from a folder around the live tree or the store. A probation lasts
         `rounds` answers of each key, the tape reaches back `tape_ns` of the program's time, and `now_ns` is the clock
-        of the store and of `ask`. With `in_process` nothing is followed: each deploy is a request."""
+        of the store and of `ask`. With `in_process` nothing is followed: each deploy is a request.
+
+        Where the contract lets releases need something, `prepare(needs, done)` is asked to have it ready before a
+        commit: it calls `done(None)`, or `done` with a sentence that refuses the release, at once or within
+        `prepare_s`. `on_needs` is told all that is needed whenever that changes."""
         self.place = place
         self.seam: Seam[Value] = Seam(
             contract_at(place.contract), tape=Tape(tape_ns), strategy_of=strategy_of, rounds=rounds
@@ -86,6 +94,7 @@ class Runtime(Generic[Value]):
         self._path = tuple(path)
         self._in_process = in_process
         self._now_ns = now_ns
+        self._needs = Needs(prepare, on_needs, prepare_s)
         self._link: WorkshopLink | None = None
         self._deployer: Deployer | None = None
         self._started: asyncio.Future[None] | None = None
@@ -144,7 +153,7 @@ class Runtime(Generic[Value]):
             be_prompt()
             self._link = ProcessLink(self.place, path=self._path, on_note=self._on_note)
             self.seam.standbys.later = asyncio.get_running_loop().call_soon
-        self._deployer = Deployer(self.seam, self._link, self._happened)
+        self._deployer = Deployer(self.seam, self._link, self._happened, self._needs)
 
     def _first_takes(self, overrides: dict[str, object], revision: int) -> list[Take]:
         store = ReleaseStore(Path(self.place.store))  # before there is a workshop: one process writes

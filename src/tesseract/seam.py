@@ -312,10 +312,11 @@ class Seam(Generic[Value]):
 
     def _roll_back(self, failed: Host, key: str, text: str, line: str) -> None:
         behind: list[Route] = []
-        back_to: Host | None = None
+        back_to: list[Host] = []
         for route in self.routes.values():
             if _same(route.live, failed) and route.standby is not None:
-                back_to = route.live = route.standby
+                route.live = route.standby
+                back_to.append(route.live)
                 route.state, route.standby, route.standby_state = route.standby_state, None, b""
                 route.rounds = 0
                 if route.asked is not None and route.asked.standby is not None:
@@ -324,8 +325,9 @@ class Seam(Generic[Value]):
                 behind.append(route)
         for strategy, live in list(self.strategies.items()):
             if _same(live, failed) and strategy in self._before:
-                back_to = self.strategies[strategy] = self._before.pop(strategy)
-        assert back_to is not None
+                self.strategies[strategy] = self._before.pop(strategy)
+                back_to.append(self.strategies[strategy])
+        assert back_to, "it has a standby"
         self.on_rolled_back(rolled_back(failed, back_to, key, text, line))
         self._sweep()
         for route in behind:

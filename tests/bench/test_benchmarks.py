@@ -57,8 +57,8 @@ def test_the_quotes_are_the_same_on_every_machine_and_every_python():
 
 
 def test_memory_is_told_by_simulated_hour_and_growth_after_the_first_breaks_the_bar():
+    from a_day import BAR_GROWN_MB, by_hour, memory_of
     from processes import NS_PER_HOUR, Sample
-    from twelve_hours import BAR_GROWN_MB, by_hour, memory_of
 
     def sampled(rss_mb: float, hours: float) -> Sample:
         return Sample(0.0, rss_mb, 0.0, int(hours * NS_PER_HOUR))
@@ -76,7 +76,7 @@ def test_a_bar_that_is_not_met_is_named_with_its_place():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ["breakdown", "memory", "presence", "record", "round", "twelve_hours"])
+@pytest.mark.parametrize("name", ["breakdown", "memory", "presence", "record", "round", "a_day"])
 def test_each_benchmark_prints_one_json_document_with_small_counts(name):
     done = subprocess.run(
         [sys.executable, BENCH / f"{name}.py", "--quick"], capture_output=True, text=True, check=False, timeout=120

@@ -102,7 +102,7 @@ def test_polymarket_client_reads_a_market_its_event_and_its_books(still: VenuePr
 
 
 def test_polymarket_client_follows_a_market_until_it_is_resolved(quick: VenueProcess) -> None:
-    slug = quick.slug("btc", "5m", ahead=1)
+    slug = quick.slug("btc", "5m", ahead=3)
     told = talk("talk_polymarket", quick.url, slug, "market", "60")
     tokens, events = told["tokens"], told["events"]
     kinds = {"book", "price_change", "last_trade_price", "best_bid_ask", "new_market", "market_resolved"}

@@ -233,9 +233,11 @@ def a_program(
     strategy_of: Callable[[str], str] = lambda _key: "",
     package: str = "strategy",
     path: Sequence[str] = (),
+    hooks: Mapping[str, Any] = {},
     **place: Any,
 ) -> Iterator[Program]:
-    """Starts a program on a tree of these files; everything of it has ended when the block is left."""
+    """Starts a program on a tree of these files; everything of it has ended when the block is left. `hooks` are further
+    arguments of the runtime."""
     tree = folder / package
     write_files(tree, files)
     loop = asyncio.new_event_loop()
@@ -260,6 +262,7 @@ def a_program(
         rounds=rounds,
         path=[str(TESTS), *path],
         in_process=host == "in_process",
+        **hooks,
     )
     program = Program(folder, loop, runtime, tree)
     try:

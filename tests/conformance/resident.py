@@ -30,4 +30,13 @@ def problem_of(told: Told) -> str | None:
     return None
 
 
+def needs_problems(needs: tuple[str, ...]) -> list[str]:
+    """The resident's own rule about what releases need."""
+    return [f"nothing is called {name!r}" for name in needs if not name.startswith("stream:")]
+
+
 CONTRACT = Contract(entry="decide", given=Given, answer=Told, check=problem_of, compared=("value", "stake"))
+NEEDY = Contract(
+    entry="decide", given=Given, answer=Told, compared=("value",), needs="NEEDS", needs_problems=needs_problems
+)
+"""As CONTRACT, and a release may need something besides its input."""

@@ -14,13 +14,15 @@ import pytest
 from pages import COMMAND_S_MAX, file_blocks, foresight, names_in_tables, page, section
 
 from foresight import strategy
-from foresight.strategy import Board, Book, Enter, Evaluation, Exit, Holding, Prices, Verdict, View
+from foresight.strategy import Board, Book, Enter, Evaluation, Exit, Holding, Prices, Verdict, View, Watched
+from foresight.topics import ADAPTERS, TOPICS_MAX, problems_of
 
 PAGE = page("docs/strategy.md")
 SECTIONS = {
     View: "View",
     Book: "Book",
     Prices: "Prices",
+    Watched: "Watched",
     Holding: "Holding",
     Board: "Board",
     Evaluation: "Evaluation",
@@ -124,3 +126,12 @@ def test_every_field_of_the_strategys_world_stands_in_its_table_and_nothing_else
 def test_every_public_name_of_the_strategy_module_is_told_or_is_a_plain_alias() -> None:
     aliases = {"Level", "Outcome", "SlotId"}
     assert {name for name in strategy.__all__ if name not in PAGE} <= aliases
+
+
+def test_the_pages_further_topics_are_known_and_every_adapter_is_told() -> None:
+    text = section(PAGE, "Further topics")
+    found = re.search(r"^NEEDS = (.*)$", text, re.MULTILINE)
+    assert found is not None
+    assert problems_of(ast.literal_eval(found[1])) == []
+    assert set(re.findall(r"^\| `([a-z-]+):SYMBOL` \|", text, re.MULTILINE)) == set(ADAPTERS)
+    assert f"at most {TOPICS_MAX} topics" in text

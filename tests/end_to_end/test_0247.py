@@ -1,6 +1,6 @@
 """The 02:47 scenario: positions are open, and the person at the keyboard has seen what is wrong with the strategy.
 
-Seed 724 begins at 02:44. At 02:47 two positions are open (a few more by the time one has looked, at speed 10); two
+Seed 4129 begins at 02:44. At 02:47 two positions are open (a few more by the time one has looked, at speed 10); two
 files are edited; before the 5-minute windows close at 02:50 the new code is live in all sixteen slots, nothing was
 missed, and the positions are settled to the credit of the release that entered them.
 """
@@ -15,7 +15,7 @@ from end_to_end.program import Running, answer, eventually, foresight
 
 pytestmark = pytest.mark.process
 
-SEED = "724"
+SEED = "4129"
 SPEED = "10"
 WEIGHT = "overreaction_weight: Annotated[float, Meta(ge=0, le=1)] = "
 EDITS = (

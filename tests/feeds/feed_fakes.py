@@ -12,9 +12,10 @@ from aiohttp import web
 from builders import NOON_NS, seconds
 from foresight.events import MarketEvent
 from foresight.feeds.telling import Surroundings
-from foresight.markets import Market
-from foresight.money import MICROS
+from foresight.markets import Market, Outcome
 from foresight.wire.gamma import Listing
+
+CONDITION = "0x" + "ab" * 32
 
 
 class Around:
@@ -83,8 +84,12 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @contextlib.asynccontextmanager
 async def a_host(answer: Answer) -> AsyncIterator[str]:
     """A web server on loopback that answers everything so; its address."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        return await answer(request)
+
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
+    application.router.add_route("*", "/{path:.*}", answered)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -108,16 +113,15 @@ class Script:
         return web.Response(status=status, body=body if isinstance(body, bytes) else frame(body))
 
 
-def a_listing(market: Market, *, winner: str | None = None, version: str = "v1") -> Listing:
+def a_listing(market: Market, *, winner: Outcome | None = None) -> Listing:
     """A market as Gamma lists it."""
-    return Listing(market=market, condition="0x" + "ab" * 32, version=version, resolved=winner)  # type: ignore[arg-type,call-arg]
+    return Listing(
+        market=market, condition=CONDITION, version="v1", closed=winner is not None, accepting=winner is None,
+        resolved=winner,
+    )  # fmt: skip
 
 
 def nowhere(folder: Path) -> Path:
     """A folder that cannot be made, because a file stands there."""
     folder.write_text("")
     return folder
-
-
-def shares(count: float) -> int:
-    return round(count * MICROS)

@@ -5,7 +5,7 @@ import pytest
 from builders import NOON_NS, seconds
 from feeds.feed_fakes import Around, FakeConnection, frame
 from foresight.events import Spot
-from foresight.feeds.binance import AGAIN_NS, ANEW_AFTER_NS, QUIET_NS, BinanceChannel, Witnesses, streams_of
+from foresight.feeds.binance import AGAIN_NS, ANEW_AFTER_NS, QUIET_NS, SPOT_STREAMS, BinanceChannel, Witnesses
 from foresight.feeds.connection import Ended
 
 ASSETS = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
@@ -41,7 +41,7 @@ class Listening:
     def __init__(self, witnesses: Witnesses | None = None, feed: str = "binance") -> None:
         self.around = Around()
         self.channel = BinanceChannel(
-            "binance", "ws://venue", feed=feed, assets=ASSETS, streams=streams_of(ASSETS), around=self.around.given,
+            "binance", "ws://venue", feed=feed, assets=ASSETS, kinds=SPOT_STREAMS, around=self.around.given,
             witnesses=witnesses,
         )  # fmt: skip
         self.first = self.open(1)
@@ -220,16 +220,16 @@ def test_an_announced_end_asks_for_a_renewal(text: bytes) -> None:
     assert asked == [(1, "the venue will close it")]
 
 
-def test_further_streams_are_asked_for_on_open_connections_and_named_by_later_ones() -> None:
+def test_further_symbols_are_asked_for_on_open_connections_and_named_by_later_ones() -> None:
     listening = Listening()
     channel, second = listening.channel, listening.open(2)
-    channel.add({"SOLUSDT": "SOL"}, ["solusdt@bookTicker", "btcusdt@bookTicker"], [listening.first, second])
-    asked = {"method": "SUBSCRIBE", "params": ["solusdt@bookTicker"], "id": 1}
+    channel.add({"SOLUSDT": "SOL", "BTCUSDT": "BTC"}, [listening.first, second])
+    asked = {"method": "SUBSCRIBE", "params": [f"solusdt@{kind}" for kind in SPOT_STREAMS], "id": 1}
     assert listening.first.taken() == second.taken() == [asked]
-    assert channel.url.endswith("/solusdt@bookTicker")
+    assert channel.url.endswith("/solusdt@kline_1s")
     assert channel.url.count("btcusdt@bookTicker") == 1
     assert listening.take(a_quote(1, symbol="SOLUSDT"))
-    channel.add({"SOLUSDT": "SOL"}, ["solusdt@bookTicker"], [second])
+    channel.add({"SOLUSDT": "SOL"}, [second])
     assert second.taken() == [], "what is there already is not asked for again"
 
 

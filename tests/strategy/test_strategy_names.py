@@ -18,6 +18,7 @@ NAMES = [
     "SlotId",
     "Verdict",
     "View",
+    "Watched",
     "gate",
     "micros",
 ]

@@ -214,6 +214,46 @@ def test_connections_are_closed_with_the_code_that_is_asked_for(code: int) -> No
     with_venue(work)
 
 
+def test_a_close_of_an_asset_means_the_connections_that_listen_to_it() -> None:
+    async def work(venue: Venue) -> None:
+        async with (
+            venue.socket("/ws/btcusdt@trade") as btc,
+            venue.socket("/ws/ethusdt@trade") as eth,
+            venue.market_channel() as market,
+            venue.socket("/ws/rtds") as other,
+        ):
+            assert (await venue.fault("close", "BTC", code=1001))["hits"] == 2
+            assert [await socket.closed() for socket in (btc, market)] == [1001, 1001]
+            assert (await eth.asks({"method": "LIST_SUBSCRIPTIONS", "id": 1}))["id"] == 1
+            assert await pongs(other) == "PONG"
+
+    with_venue(work)
+
+
+def test_a_stalled_polybolt_is_not_closed_for_pings_that_it_never_sent() -> None:
+    async def work(venue: Venue) -> None:
+        async with venue.polybolt() as socket, venue.polybolt() as witness:
+            await venue.fault("stall", "polybolt")
+            fault = (await venue.get("/control/faults"))[1]["active"][0]
+            while fault["hits"] < 12:
+                fault = (await venue.get("/control/faults"))[1]["active"][0]
+            await venue.fault_off("stall")
+            for one in (socket, witness):
+                assert (await one.asks({"op": "ping", "rid": "1"}))["op"] == "pong"
+
+    with_venue(work, pace=QUICK)
+
+
+def test_one_swap_is_one_hit() -> None:
+    async def work(venue: Venue) -> None:
+        async with venue.socket("/ws/btcusdt@aggTrade") as socket:
+            await venue.fault("out_of_order", count=1)
+            venue.tell(*(a_price(float(n), after_s=n) for n in range(1, 5)))
+            assert [(await socket.frame())["p"][0] for _ in range(4)] == ["2", "1", "3", "4"]
+
+    with_venue(work)
+
+
 def test_binance_announces_its_shutdown_and_closes_after_a_while() -> None:
     async def work(venue: Venue) -> None:
         async with venue.socket("/ws") as raw, venue.socket("/stream") as combined, venue.socket("/ws/rtds") as other:

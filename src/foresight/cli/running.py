@@ -5,14 +5,14 @@ import contextlib
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from foresight.cli.common import BotOption, JsonOption, bot_folder, out
+from foresight.cli.common import BotOption, JsonOption, bot_folder, err, out
 from foresight.config import Config, load_config
 from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
@@ -24,6 +24,11 @@ from foresight.sources.simulated import SimulatedMarket
 from foresight.view.plain import plain_lines
 from foresight.view.summary import summary_text
 from foresight.view.terminal import terminal_screen
+
+if TYPE_CHECKING:
+    from foresight.cli.sockets import Telling
+    from foresight.feeds.feeds import Feeds
+    from foresight.runtime.live_market import LiveMarket
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -124,19 +129,31 @@ async def _over_sockets(
     telling = Telling()
     if not quiet:
         out.print(Text("Foresight, paper mode. Connecting …"))
-    async with market_of(config, Asked(*asked), telling) as market:
-        clock, feeds = market.joined.clock, market.feeds
-        bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds)
-        with contextlib.closing(bot):
-            telling.pass_on(bot.warn)
-            feeds.intake.on_first = bot.alarm.ring
-            _greet(bot, quiet=quiet)
-            with stop_asked() as stop:
-                bot.session.begin()
-                await bot.start()
-            if not stop.is_set():
-                await run_paced(bot, clock, until_ns=_end(market, duration_ns), screen=_screen(quiet=quiet))
+    try:
+        async with market_of(config, Asked(*asked), telling) as market:
+            bot = await _trade(config, market, market.feeds, telling, duration_ns, quiet=quiet)
+    finally:
+        for sentence in telling.kept:  # nobody else has heard them when there was no bot to tell
+            err.print(Text(sentence))
     _say_goodbye(bot, quiet=quiet)
+
+
+async def _trade(
+    config: Config, market: "LiveMarket", feeds: "Feeds", telling: "Telling", duration_ns: int | None, *, quiet: bool
+) -> Bot:
+    """Runs the bot on a market whose feeds are up."""
+    clock = market.joined.clock
+    bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds)
+    with contextlib.closing(bot):
+        telling.pass_on(bot.warn)
+        feeds.intake.on_first = bot.alarm.ring
+        _greet(bot, quiet=quiet)
+        with stop_asked() as stop:
+            bot.session.begin()
+            await bot.start()
+        if not stop.is_set():
+            await run_paced(bot, clock, until_ns=_end(market, duration_ns), screen=_screen(quiet=quiet))
+    return bot
 
 
 def _run_fast(config: Config, market: Source, until_ns: int | None, *, quiet: bool) -> None:

@@ -1,15 +1,13 @@
 """`venue`: the local venue in a process of its own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 import typer
 
 from foresight.cli.running import seconds_of
 from foresight.markets import DEFAULT_ASSETS, TIMEFRAME_NS
-from foresight.venue.identities import VersionRule
-from foresight.venue.process import VenueAsked, serve
 
 DEFAULT_PORT = 8170
 DEFAULT_SEED = 1
@@ -50,6 +48,9 @@ def venue(
     rate: Annotated[
         float | None, typer.Option(min=0, help="Extra BTC book tickers a second; 0 as fast as it goes.")
     ] = None,
+    flicker: Annotated[
+        float, typer.Option(min=0, max=10, help="Changes of levels between two books, as a part of the recorded rate.")
+    ] = 1.0,
     ticks_change: Annotated[
         bool, typer.Option("--ticks-change", help="A tick of 0.001 outside prices of 0.04 to 0.96.")
     ] = False,
@@ -57,6 +58,8 @@ def venue(
     """Serve the venues' public protocols on this machine. Prints one line of JSON when it serves; logs go to stderr."""
     if source and recording is None:
         raise typer.BadParameter("--source names a part of a recording; give --recording DIR with it")
+    from foresight.venue.process import VenueAsked, serve  # noqa: PLC0415 - aiohttp loads only where it is needed
+
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(typer.get_text_stream("stderr")))
     serve(
         VenueAsked(
@@ -73,6 +76,7 @@ def venue(
             until_stdin_ends=until_stdin_ends,
             rate=rate,
             ticks_change=ticks_change,
+            flicker=flicker,
         )
     )
 
@@ -81,7 +85,7 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _version(text: str) -> VersionRule:
+def _version(text: str) -> Literal["v1", "v2", "mixed"]:
     match text:
         case "v1" | "v2" | "mixed":
             return text

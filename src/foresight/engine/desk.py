@@ -1,7 +1,9 @@
 """The desk: from a proposal through gates and risk to an order, and from executions and winners to the books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
+
+import msgspec
 
 from foresight.effects import (
     Deposited,
@@ -70,11 +72,22 @@ class Desk:
         return {position.market_id: position for position in self.books.positions.values()}
 
     def refuse(
-        self, proposal: Enter | Exit, slot: SlotState, window: Window, *, now_ns: int, ages: Ages, seen_book_ns: int
+        self,
+        proposal: Enter | Exit,
+        slot: SlotState,
+        window: Window,
+        *,
+        now_ns: int,
+        ages: Ages,
+        seen_book_ns: int,
+        silent_topics: Sequence[str] = (),
     ) -> tuple[Refusal, ...]:
-        """Risk's refusals of a proposal. `seen_book_ns` is how old the book was that it was decided on."""
+        """Risk's refusals of a proposal. `seen_book_ns` is how old the book was that it was decided on, `silent_topics`
+        are the further topics that are past the underlying's limit."""
         self.account.turn_to(now_ns)
         context = self._context(proposal, slot, window, now_ns, ages, seen_book_ns)
+        if silent_topics:
+            context = msgspec.structs.replace(context, silent_topics=tuple(silent_topics))
         return refusals_of(context, self._settings.risk)
 
     def count_refusals(self, refusals: tuple[Refusal, ...]) -> None:

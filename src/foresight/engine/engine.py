@@ -57,6 +57,7 @@ from foresight.events import (
     Spot,
     TickChanged,
     Timer,
+    TopicsDeclared,
 )
 from foresight.ledger import Trade
 from foresight.markets import SECOND_NS, MarketId, Outcome
@@ -78,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
     is_due: bool
     blind: tuple[str, ...]
     ages: Ages
+    silent_topics: list[str]
 
 
 class Engine:
@@ -119,6 +121,7 @@ class Engine:
             DeployRefused: self._on_release,
             Shadowing: self._on_shadowing,
             Shadowed: self._on_shadowed,
+            TopicsDeclared: self._on_topics,
             Command: self._on_command,
             ClockChecked: self._on_clock,
             JournalChecked: self._on_journal,
@@ -137,8 +140,8 @@ class Engine:
     def start(self, history_ns: int) -> Sequence[Effect]:
         """Opens the books with the paper deposit. Called once, before the first event, which is at `history_ns`.
 
-        Rounds before `start_ns` warm the engine: windows roll, prices are sampled and the tape fills, but nothing is
-        due and live code is not asked.
+        Rounds before `start_ns`, and before the first release is bound, warm the engine: windows roll, prices are
+        sampled and the tape fills, but nothing is due and live code is not asked.
         """
         self._due_ns = _first_due(history_ns, self.settings.period_ns)
         return self.desk.deposit(self.seq, self.start_ns)
@@ -239,7 +242,7 @@ class Engine:
 
     def _ask_on_event(self, slot: SlotState, window: Window, now_ns: int) -> Sequence[Effect]:
         """Not too often, not while an answer is awaited, and only while the window is open."""
-        is_open = self.start_ns <= now_ns < window.market.end_ns
+        is_open = max(self.start_ns, self.live.since_ns) <= now_ns < window.market.end_ns
         too_soon = now_ns - slot.event_evaluated_ns < self.settings.event_gap_ns
         if not is_open or too_soon or slot.pending_evaluation is not None or slot.is_paused:
             return NOTHING
@@ -267,7 +270,7 @@ class Engine:
             window.sampled_ns = event.due_ns
             window.up.sample(event.at_ns)
             window.down.sample(event.at_ns)
-        if event.due_ns < self.start_ns:
+        if event.due_ns < max(self.start_ns, self.live.since_ns):
             view = self._view(slot, window, due_ns=event.due_ns, now_ns=event.at_ns)
             return [KeepOnTape(slot.id, view.now_ns, self._encoder.encode(view))]
         slot.presence.became_due()
@@ -285,7 +288,8 @@ class Engine:
         self.evaluations += 1
         view = self._view(slot, window, due_ns=due_ns, now_ns=now_ns)
         blind = tuple(self.markets.topics_blind(slot, window, now_ns))
-        self._asked[self.evaluations] = Asked(slot, window, view, is_due, blind, self.markets.ages(slot.asset, now_ns))
+        ages, silent = self.markets.ages(slot.asset, now_ns), self._silent_topics(slot, now_ns)
+        self._asked[self.evaluations] = Asked(slot, window, view, is_due, blind, ages, silent)
         slot.pending_evaluation = self.evaluations
         slot.look(window, self.markets.prices[slot.asset])
         slot.note = f"blind: {', '.join(blind)}" if blind else ""
@@ -404,6 +408,7 @@ class Engine:
             now_ns=event.at_ns,
             ages=self.markets.ages(slot.asset, event.at_ns).or_older(asked.ages),
             seen_book_ns=round((asked.view.book(proposal.outcome).age_s or 0.0) * SECOND_NS),
+            silent_topics=sorted({*asked.silent_topics, *self._silent_topics(slot, event.at_ns)}),
         )
         if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
             ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]
@@ -412,6 +417,9 @@ class Engine:
         refusals = by_gates + by_risk
         self.desk.count_refusals(refusals)
         return refusals
+
+    def _silent_topics(self, slot: SlotState, now_ns: int) -> list[str]:
+        return self.markets.stale_topics(slot, now_ns, self.settings.risk.underlying_age_max_ns)
 
     def _on_filled(self, event: OrderFilled) -> Sequence[Effect]:
         return self.desk.filled(self.seq, event)
@@ -434,6 +442,11 @@ class Engine:
             is_open = window is not None and window.market.market_id == event.market_id
             self.shadow.take(event, window if is_open else None)
         return NOTHING
+
+    def _on_topics(self, event: TopicsDeclared) -> Sequence[Effect]:
+        self.markets.declare(event)
+        names = ", ".join(self.markets.topics) or "none"
+        return [Notify(event.at_ns, "info", f"further topics: {names}")]
 
     def _on_trade(self, trade: Trade) -> None:
         if self.shadow is not None:

@@ -10,7 +10,7 @@ from foresight.engine.books import NOBODY, BookState, pair_of
 from foresight.engine.prices import PriceSeries
 from foresight.engine.settings import Settings
 from foresight.engine.slots import SlotState, Window
-from foresight.events import Depth, Levels, Listed, Printed, Quote, Reference, Spot, TickChanged
+from foresight.events import Depth, Levels, Listed, Printed, Quote, Reference, Spot, TickChanged, TopicsDeclared
 from foresight.markets import MINUTE_NS, MarketId, SlotId, Token
 
 FORGET_FEED_NS = 60 * MINUTE_NS
@@ -43,6 +43,9 @@ class MarketsState:
             self.slots[state.id] = state
         self.prices: dict[str, PriceSeries] = {asset: PriceSeries() for asset, _ in settings.slots}
         self.bases: dict[str, Basis] = {asset: Basis() for asset, _ in settings.slots}
+        self.topics: dict[str, str] = {}
+        """The further topics by name, each with its series."""
+        self._watched: dict[str, PriceSeries] = {}
         self.oracle_at_ns: dict[str, int] = {}
         self.books: dict[Token, BookState] = {}
         self.ended: dict[MarketId, Window] = {}
@@ -105,11 +108,27 @@ class MarketsState:
             book.take_print(printed)
 
     def take_spot(self, tick: Spot) -> bool:
+        """Whether the underlying of a slot has another price."""
         series = self.prices.get(tick.asset)
-        if series is None or not series.take(tick):
+        if series is None:
+            watched = self._watched.get(tick.asset)
+            self.unused_ticks += watched is None or not watched.take(tick)
+            return False
+        if not series.take(tick):
             self.unused_ticks += 1
             return False
         return True
+
+    def declare(self, event: TopicsDeclared) -> None:
+        """From now on these are the further topics. One that was there already keeps what is known of it."""
+        self.topics = dict(event.topics)
+        own = [series for series in self.topics.values() if series not in self.prices]
+        self._watched = {series: self._watched.get(series) or PriceSeries() for series in own}
+
+    def watched(self, name: str) -> PriceSeries | None:
+        """The prices of a further topic; None where it is not declared."""
+        series = self.topics.get(name, "")
+        return self.prices.get(series) or self._watched.get(series)
 
     def take_reference(self, event: Reference) -> list[tuple[Window, float]]:
         """Keeps an observation at the windows it belongs to. Returns the windows whose closing average it is, with
@@ -134,7 +153,7 @@ class MarketsState:
     def roll(self, now_ns: int) -> None:
         """Moves every slot to the window of this moment, and fixes the prices at new windows' opens."""
         self._forget_feeds(now_ns)
-        for series in self.prices.values():
+        for series in (*self.prices.values(), *self._watched.values()):
             series.catch_up(now_ns)
         for slot in self.slots.values():
             for window in slot.roll(now_ns):
@@ -193,7 +212,15 @@ class MarketsState:
         oracle_age_ns = self.oracle_age_ns(slot.asset, now_ns)
         if oracle_age_ns is not None and oracle_age_ns > self._settings.reference_stale_ns:
             blind.append("reference")
-        return blind
+        return blind + self.stale_topics(slot, now_ns, self._settings.underlying_stale_ns) if slot.needs else blind
+
+    def stale_topics(self, slot: SlotState, now_ns: int, limit_ns: int) -> list[str]:
+        """The further topics of this slot's live release whose newest price is older than this, or that have none."""
+        return [
+            name
+            for name in slot.needs
+            if (series := self.watched(name)) is None or not series.feed or now_ns - series.at_ns > limit_ns
+        ]
 
     def ages(self, asset: str, now_ns: int) -> Ages:
         series = self.prices[asset]

@@ -10,13 +10,16 @@ FAILURES_MAX = 3
 """A slot whose due evaluations fail so many times in a row is paused, until another release answers there."""
 ORDER_RATE = "order_rate"
 """The risk rule that is a tripwire, too."""
+NEVER_NS = 2**63 - 1
 PAUSED = f"paused: live code failed {FAILURES_MAX} rounds in a row"
 
 
 class LiveReleases:
-    """The release that answers most slots, for screens; each slot knows its own."""
+    """The release that answers most slots, for screens; each slot knows its own. `since_ns` is when the first one of
+    all was bound: before that nobody can answer, and nothing is due."""
 
     def __init__(self) -> None:
+        self.since_ns = NEVER_NS
         self.release, self.digest, self.revision = "v0", "", 0
         self.params: dict[str, object] = {}
 
@@ -43,12 +46,13 @@ class LiveReleases:
                 return [Journal(seq, event.at_ns, entry), Notify(event.at_ns, "error", event.text)]
 
     def _bound(self, seq: int, event: ReleaseBound, slots: Iterable[SlotState]) -> Sequence[Effect]:
+        self.since_ns = min(self.since_ns, event.at_ns)
         if not event.slots:
             self.release, self.digest, self.revision = event.release, event.digest, event.revision
             self.params = event.params
         for slot in slots:
             if not event.slots or slot.id in event.slots:
-                _bind(slot, event.release, event.revision)
+                _bind(slot, event.release, event.revision, event.needs)
         entry = ReleaseLive(
             event.release,
             event.digest,
@@ -71,7 +75,7 @@ class LiveReleases:
         """Slots of the release that failed have the other one again; slots where it never was are not touched."""
         for slot in slots:
             if (slot.release, slot.revision) == (event.release, event.revision):
-                _bind(slot, event.to, event.to_revision)
+                _bind(slot, event.to, event.to_revision, event.needs)
         if (self.release, self.revision) == (event.release, event.revision):
             self.release, self.digest, self.revision = event.to, event.to_digest, event.to_revision
         entry = ReleaseEnded(event.release, event.revision, "rolled back", event.to, event.text)
@@ -99,6 +103,6 @@ def pause(slot: SlotState, at_ns: int) -> Sequence[Effect]:
     return [Notify(at_ns, "error", text)]
 
 
-def _bind(slot: SlotState, release: str, revision: int) -> None:
-    slot.release, slot.revision = release, revision
+def _bind(slot: SlotState, release: str, revision: int, needs: tuple[str, ...]) -> None:
+    slot.release, slot.revision, slot.needs = release, revision, needs
     slot.failures, slot.is_paused = 0, False

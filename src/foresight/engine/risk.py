@@ -32,7 +32,8 @@ class Exposure(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules measure. `fee_max_micros` is the most that the stake's fee can be; `price_micros` is the best
     price on the side that would be taken, 0 when there is none; `underlying_age_ns` is None for an asset whose
-    underlying no source tells, `reference_age_ns` where no oracle does."""
+    underlying no source tells, `reference_age_ns` where no oracle does. `silent_topics` are the further topics that the
+    release has declared and that are older than an underlying may be."""
 
     is_entry: bool
     stake_micros: int
@@ -55,6 +56,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     drift_ms: float
     is_halted: bool
     has_journal: bool
+    silent_topics: tuple[str, ...] = ()
 
 
 class Account:
@@ -187,6 +189,8 @@ def _stale_feed(context: Context, limits: RiskLimits) -> str | None:
     age_ns = context.underlying_age_ns
     if context.is_entry and age_ns is not None and age_ns > limits.underlying_age_max_ns:
         return f"the underlying is {_seconds(age_ns)} old, over {_seconds(limits.underlying_age_max_ns)}"
+    if context.is_entry and context.silent_topics:
+        return f"{', '.join(context.silent_topics)} silent for over {_seconds(limits.underlying_age_max_ns)}"
     age_ns = context.reference_age_ns
     if context.is_entry and age_ns is not None and age_ns > limits.reference_age_max_ns:
         return f"the oracle's price is {_seconds(age_ns)} old, over {_seconds(limits.reference_age_max_ns)}"

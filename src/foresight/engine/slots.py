@@ -93,6 +93,8 @@ class SlotState:
         self.is_paused = False
         self.release = "v0"
         self.revision = 0
+        self.needs: tuple[str, ...] = ()
+        """The further topics that the live release has declared."""
         self.note = ""
 
     def look(self, window: Window, prices: PriceSeries) -> None:

@@ -9,7 +9,7 @@ from foresight.engine.slots import SlotState, Window
 from foresight.ledger import Position
 from foresight.markets import SECOND_NS, TIMEFRAME_NS, MarketId
 from foresight.money import MICROS
-from foresight.strategy import Board, Holding, Prices, View
+from foresight.strategy import Board, Holding, Prices, View, Watched
 
 Moment = tuple[int, int, int, float]
 """Now, and the time, second and price of the last tick: slots of one asset that ask at one moment see the same."""
@@ -26,6 +26,7 @@ class Views:
 
     def new_round(self, now_ns: int, held: dict[MarketId, Position]) -> None:
         """Draws the board of this moment; views until the next round carry it."""
+        self._shared.clear()
         self._board = tuple(
             self._line(slot, slot.window, now_ns, held)
             for slot in self._markets.slots.values()
@@ -68,26 +69,40 @@ class Views:
             holding=None if position is None else _holding(position, now_ns),
             can_enter=position is None and slot.pending_order is None,
             board=self._board,
+            watched=self._watched(now_ns) if self._markets.topics else (),
         )
+
+    def _watched(self, now_ns: int) -> tuple[Watched, ...]:
+        return tuple(self._topic(name, now_ns) for name in self._markets.topics)
+
+    def _topic(self, name: str, now_ns: int) -> Watched:
+        series = self._markets.watched(name)
+        if series is None or not series.feed:
+            return Watched(name, None, None, (), ())
+        prices = self._of_moment(name, series, now_ns)
+        return Watched(name, prices.last, prices.age_s, prices.returns, prices.volatility)
 
     def _prices(self, window: Window, series: PriceSeries, now_ns: int) -> Prices:
         asset = window.market.asset
-        moment = (now_ns, series.at_ns, series.second, series.last)
-        known = self._shared.get(asset)
-        if known is None or known[0] != moment:
-            known = (moment, series.shared(now_ns))
-            self._shared[asset] = known
         basis = self._markets.bases[asset]
         opened = window.open_of(series, basis)
         settling_s, settling_move = window.settling(series, basis)
         return msgspec.structs.replace(
-            known[1],
+            self._of_moment(asset, series, now_ns),
             move=window.move(series, basis),
             settling_s=settling_s,
             settling_move=settling_move,
             open_by=None if opened is None else opened[1],
             basis=basis.value,
         )
+
+    def _of_moment(self, name: str, series: PriceSeries, now_ns: int) -> Prices:
+        moment = (now_ns, series.at_ns, series.second, series.last)
+        known = self._shared.get(name)
+        if known is None or known[0] != moment:
+            known = (moment, series.shared(now_ns))
+            self._shared[name] = known
+        return known[1]
 
 
 def _holding(position: Position, now_ns: int) -> Holding:

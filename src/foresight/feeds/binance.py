@@ -13,7 +13,16 @@ from foresight.events import Spot
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
 from foresight.markets import SECOND_NS
-from foresight.wire.binance import AggTrade, BinanceDecoder, BookTicker, Kline, Reply, ServerShutdown, subscribe
+from foresight.wire.binance import (
+    AggTrade,
+    BinanceDecoder,
+    BookTicker,
+    Kline,
+    Reply,
+    ServerShutdown,
+    subscribe,
+    unsubscribe,
+)
 
 SPOT_STREAMS = ("bookTicker", "aggTrade", "kline_1s")
 QUIET_NS = SECOND_NS
@@ -38,7 +47,7 @@ class Witnesses(msgspec.Struct):
 
 
 class BinanceChannel:
-    """One connection's worth of streams. `assets` names the asset of each symbol, in upper case."""
+    """One connection's worth of streams, of these `kinds`. `assets` names the asset of each symbol, in upper case."""
 
     age_max_s = AGE_MAX_S
 
@@ -49,7 +58,7 @@ class BinanceChannel:
         *,
         feed: str,
         assets: Mapping[str, str],
-        streams: Iterable[str],
+        kinds: Iterable[str],
         around: Surroundings,
         witnesses: Witnesses | None = None,
     ) -> None:
@@ -59,9 +68,10 @@ class BinanceChannel:
         self.duplicates = 0
         self.on_planned_end: Callable[[Connection, str], None] = lambda _connection, _why: None
         self._base = base
-        self._feed = feed
+        self.feed = feed
         self._assets = dict(assets)
-        self._streams = list(streams)
+        self._kinds = tuple(kinds)
+        self._streams = streams_of(assets, self._kinds)
         self._around = around
         self._decoder = BinanceDecoder(around.reject)
         self._ids = 0
@@ -79,15 +89,28 @@ class BinanceChannel:
     def assets(self) -> tuple[str, ...]:
         return tuple(self._assets.values())
 
-    def add(self, assets: Mapping[str, str], streams: Iterable[str], connections: Iterable[Connection]) -> None:
-        """Asks for further streams, on open connections at once and on later ones from the beginning."""
+    def add(self, assets: Mapping[str, str], connections: Iterable[Connection]) -> None:
+        """Asks for further symbols, on open connections at once and on later ones from the beginning."""
         self._assets.update(assets)
-        fresh = [stream for stream in streams if stream not in self._streams]
+        fresh = [stream for stream in streams_of(assets, self._kinds) if stream not in self._streams]
         self._streams += fresh
         self._ids += 1
         for connection in connections:
             if fresh:
                 connection.say(subscribe(fresh, self._ids))
+
+    def drop(self, assets: Iterable[str], connections: Iterable[Connection]) -> None:
+        """Asks for the streams of these no more."""
+        gone = {symbol for symbol, asset in self._assets.items() if asset in set(assets)}
+        streams = [stream for stream in self._streams if stream.partition("@")[0].upper() in gone]
+        self._streams = [stream for stream in self._streams if stream not in streams]
+        for symbol in gone:
+            self._told.pop(self._assets.pop(symbol), None)
+        self._newest = {key: number for key, number in self._newest.items() if key[1] not in gone}
+        self._ids += 1
+        for connection in connections:
+            if streams:
+                connection.say(unsubscribe(streams, self._ids))
 
     def told_ns(self, asset: str) -> int | None:
         """When a price of this asset was last passed on."""
@@ -151,7 +174,7 @@ class BinanceChannel:
         if not connection.is_warm:
             heard = self._heard.setdefault(connection.number, set())
             heard.add(symbol)
-            if len(heard) >= len(self._assets):
+            if heard >= self._assets.keys():
                 connection.warmed()
 
     def _is_forgotten(self, number: int) -> bool:
@@ -180,7 +203,7 @@ class BinanceChannel:
 
     def _tell(self, asset: str, price: float, now_ns: int, stamped_ns: int) -> None:
         self._told[asset] = (price, now_ns)
-        self._around.put(Spot(now_ns, asset, self._feed, price, stamped_ns))
+        self._around.put(Spot(now_ns, asset, self.feed, price, stamped_ns))
 
 
 def streams_of(symbols: Iterable[str], kinds: Iterable[str] = SPOT_STREAMS) -> list[str]:

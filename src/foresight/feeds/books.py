@@ -69,6 +69,8 @@ class BooksByRest:
             for token in kept.keys() - set(current):
                 del kept[token]
         quiet = [token for token in current if now_ns - self._known_ns(token) > QUIET_NS]
+        for token in self._lost.keys() - set(self._channel.wanted):
+            del self._lost[token]  # its market is over
         return list(dict.fromkeys((*self._lost, *quiet)))
 
     def _known_ns(self, token: Token) -> int:
@@ -93,6 +95,9 @@ class BooksByRest:
         if book.stamped_ns < self._channel.stamped_ns.get(token, 0) and not is_lost:
             return
         self.read += 1
+        if heard_ns >= self._refreshed_ns.get(token, 0):
+            self._changes.pop(token, None)  # the channel has spoken since the last answer: it is not deaf
+            self._hashes.pop(token, None)
         self._refreshed_ns[token] = now_ns
         self._listen(token, book.hash)
         self._around.put(Depth(now_ns, token, book.bids, book.asks, book.stamped_ns))

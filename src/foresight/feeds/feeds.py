@@ -7,7 +7,7 @@ Everything arrives in one queue, the intake, with the time of its arrival. Nothi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,12 @@ import msgspec
 from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
 from foresight.events import MarketEvent
-from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel, Witnesses, streams_of
+from foresight.feeds.binance import FUTURES, SPOT, BinanceChannel
 from foresight.feeds.books import BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.discovery import Discovery
 from foresight.feeds.endpoints import Endpoints
+from foresight.feeds.exchange import channels_of
 from foresight.feeds.health import BEHIND_MS, ConnectionHealth, FeedsHealth, ReadsHealth
 from foresight.feeds.history import history_of
 from foresight.feeds.intake import Intake
@@ -30,9 +31,12 @@ from foresight.feeds.resolving import Resolving
 from foresight.feeds.rest import Denied, Rest
 from foresight.feeds.rtds import RtdsChannel
 from foresight.feeds.telling import Surroundings
+from foresight.feeds.venue_clock import VenueClock
+from foresight.feeds.watching import Watching
 from foresight.feeds.website import WebsitePrices
 from foresight.markets import Market, Token
 from foresight.sources.simulated.noise import uniform_stream
+from foresight.topics import topic_of, traded_asset
 from foresight.wire.binance_rest import decode_symbols
 from foresight.wire.clob import MarketResolved
 from foresight.wire.gamma import Listing
@@ -68,14 +72,24 @@ class Feeds:
         self.plan = plan
         self.intake = Intake()
         self.rejects = Rejects(rejects)
-        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "website")}
+        self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "data", "website")}
         self._now_ns = now_ns
         self._tell = tell
         self._around = Surroundings(self.intake.put, now_ns, self._reject, tell)
         self._current: dict[str, Market] = {}
         self._spot = tuple(asset for asset in plan.assets if asset in set(spot))
         self._lines: list[Line] = []
-        self._binance = self._binance_lines()
+        self._binance: list[tuple[BinanceChannel, Line]] = []
+        for feed, assets in ((SPOT, self._spot), (FUTURES, self._futures())):
+            if assets:
+                self._binance += self._binance_lines(feed, {f"{asset}USDT": asset for asset in assets})
+        self._watching = Watching(
+            self.rest["binance"],
+            plan.endpoints.binance,
+            self._around,
+            have=self._binance,
+            make=self._binance_lines,
+        )
         self._clob = ClobChannel(plan.endpoints.clob_market, self._around, self._resolved)
         self._clob_line = self._line(self._clob)
         self._polybolt = self._polybolt_line()
@@ -87,7 +101,8 @@ class Feeds:
     def _reads(self, plan: Plan) -> None:
         endpoints, around = plan.endpoints, self._around
         self.discovery = Discovery(self.rest["gamma"], endpoints.gamma, plan.slots, around, self._listed)
-        self.resolving = Resolving(self.rest["gamma"], endpoints.gamma, endpoints.data, around, self._over)
+        hosts = (self.rest["gamma"], endpoints.gamma), (self.rest["data"], endpoints.data)
+        self.resolving = Resolving(*hosts, around, self._over)
         self.books = BooksByRest(
             self.rest["clob"],
             endpoints.clob,
@@ -96,31 +111,34 @@ class Feeds:
             current=self._open_tokens,
             on_deaf=lambda token: self._clob.ask_again(token, self._clob_line.connections),
         )
+        self.clock = VenueClock(self.rest["binance"], endpoints.binance, self._now_ns, self._tell)
         self.website = WebsitePrices(
             self.rest["website"], endpoints.website, around, current=self._open_markets, is_known=self._has_average
         )
 
-    def _binance_lines(self) -> list[tuple[BinanceChannel, Line]]:
-        endpoints, around = self.plan.endpoints, self._around
-        spot = {f"{asset}USDT": asset for asset in self._spot}
-        futures = {f"{asset}USDT": asset for asset in self.plan.assets if asset not in self._spot}
+    def _futures(self) -> list[str]:
+        return [asset for asset in self.plan.assets if asset not in self._spot]
+
+    def _binance_lines(self, feed: str, assets: Mapping[str, str]) -> list[tuple[BinanceChannel, Line]]:
+        """New lines of one market of Binance, for these symbols; nothing is opened yet."""
         made = []
-        witnesses = {SPOT: Witnesses(), FUTURES: Witnesses()}
-        base = endpoints.binance_futures_stream
-        for name, place, feed, assets, kinds in (
-            ("binance", endpoints.binance_stream, SPOT, spot, ("bookTicker", "aggTrade", "kline_1s")),
-            ("binance futures book", f"{base}/public", FUTURES, futures, ("bookTicker",)),
-            ("binance futures trades", f"{base}/market", FUTURES, futures, ("aggTrade",)),
-        ):
-            if assets:
-                streams = streams_of(assets, kinds)
-                channel = BinanceChannel(
-                    name, place, feed=feed, assets=assets, streams=streams, around=around, witnesses=witnesses[feed]
-                )
-                line = self._line(channel)
-                channel.on_planned_end = line.renew
-                made.append((channel, line))
+        for channel in channels_of(feed, assets, self.plan.endpoints, self._around):
+            line = self._line(channel)
+            channel.on_planned_end = line.renew
+            made.append((channel, line))
         return made
+
+    def series_of(self, name: str) -> str:
+        """See `Feeding`: the spot symbol of an asset that is followed there, or its perpetual."""
+        topic, asset = topic_of(name), traded_asset(name, self.plan.assets)
+        return asset if asset is not None and (topic.adapter == SPOT) == (asset in self._spot) else name
+
+    def watch(self, names: Iterable[str], done: Callable[[str | None], None]) -> None:
+        self._watching.watch([name for name in names if self.series_of(name) == name], done)
+
+    def watch_only(self, names: Iterable[str]) -> None:
+        for line in self._watching.watch_only(names):
+            self._lines.remove(line)
 
     def _polybolt_line(self) -> PolyboltChannel | None:
         credentials = self.plan.credentials
@@ -147,7 +165,8 @@ class Feeds:
             (line.channel.name, line.keep) for line in self._lines
         ]
         works += [("discovery", self.discovery.keep), ("winners", self.resolving.keep), ("books", self.books.keep)]
-        works += [("rejects", self._write_rejects)]
+        works += [("rejects", self._write_rejects), ("venue's clock", self.clock.keep)]
+        works += [("further topics", self._watching.keep)]
         if self.plan.has_website:
             works.append(("prices to beat", self.website.keep))
         try:
@@ -209,8 +228,14 @@ class Feeds:
             books_by_rest=self.books.read,
             deaf=self.books.deaf,
             winners_awaited=self.resolving.waiting,
+            clock_offset_ms=self.clock.offset_ms,
             problems=self.discovery.problems(),
+            topics=self._watching.ages_s(now_ns),
         )
+
+    def clock_offset_ms(self) -> float:
+        """The venue's clock minus ours, as last asked."""
+        return self.clock.offset_ms
 
     def problems(self) -> list[str]:
         """What a person should know now."""

@@ -1,5 +1,6 @@
 """How the feeds are, as plain data for `state/observed/feeds.json`, status and screens."""
 
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
 import msgspec
@@ -60,7 +61,10 @@ class FeedsHealth(msgspec.Struct, frozen=True, kw_only=True):
     books_by_rest: int
     deaf: int
     winners_awaited: int
+    clock_offset_ms: float
     problems: dict[str, str]
+    topics: dict[str, float | None] = {}
+    """Further topics by name, with the seconds since their newest price; None before the first."""
 
 
 class Feeding(Protocol):
@@ -68,4 +72,17 @@ class Feeding(Protocol):
 
     def health(self) -> FeedsHealth: ...
     def problems(self) -> list[str]: ...
+    def clock_offset_ms(self) -> float: ...
     def rebuild(self, lost: Rebuild) -> None: ...
+
+    def series_of(self, name: str) -> str:
+        """The asset whose underlying this further topic is, where a slot has it; else its own name."""
+        ...
+
+    def watch(self, names: Iterable[str], done: Callable[[str | None], None]) -> None:
+        """Follows further topics, too; `done` is told None once each has a price, or why they cannot be had."""
+        ...
+
+    def watch_only(self, names: Iterable[str]) -> None:
+        """Lets the other further topics go."""
+        ...

@@ -25,13 +25,26 @@ async def history_of(rest: Rest, binance: str, assets: Mapping[str, str], around
 
     async def ask(symbol: str, asset: str) -> None:
         start_s = now_ns // SECOND_NS - REACH_S
-        for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
-            found.extend(await _closes(rest, binance, symbol, asset, begin_s, now_ns, around))
+        try:
+            for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
+                found.extend(await _closes(rest, binance, symbol, asset, begin_s, now_ns, around))
+        except FeedFailed as error:
+            around.tell(f"the history of {asset} is missing: {error}; its volatility warms up as it runs")
 
     async with asyncio.TaskGroup() as group:
         for symbol, asset in assets.items():
             group.create_task(ask(symbol, asset), name=f"history {asset}")
     return sorted(found, key=lambda spot: spot.at_ns)
+
+
+async def closes_of(rest: Rest, binance: str, symbol: str, asset: str, around: Surroundings) -> list[Spot]:
+    """As `history_of`, of one symbol, told as `asset`."""
+    now_ns = around.now_ns()
+    start_s = now_ns // SECOND_NS - REACH_S
+    found: list[Spot] = []
+    for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
+        found += await _closes(rest, binance, symbol, asset, begin_s, now_ns, around)
+    return found
 
 
 async def _closes(
@@ -44,11 +57,7 @@ async def _closes(
         "endTime": str(min((begin_s + CANDLES_AT_ONCE) * 1_000, now_ns // NS_PER_MS) - 1),
         "limit": str(CANDLES_AT_ONCE),
     }
-    try:
-        candles = decode_klines(await rest.get(f"{binance}/api/v3/klines", params), around.reject)
-    except FeedFailed as error:
-        around.tell(f"the history of {asset} is missing: {error}; its volatility warms up as it runs")
-        return []
+    candles = decode_klines(await rest.get(f"{binance}/api/v3/klines", params), around.reject)
     return [
         Spot(candle.close_ns, asset, SPOT, candle.close, candle.close_ns)
         for candle in candles

@@ -62,6 +62,7 @@ class Intake:
     def begin_with(self, history: list[MarketEvent]) -> None:
         """Puts what happened before the first arrival in its place by time."""
         self._waiting = deque(sorted((*history, *self._waiting), key=lambda event: event.at_ns))
+        self._conflate_at = len(self._waiting) + CONFLATE_AT
 
     def _conflate(self) -> None:
         before = len(self._waiting)

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import msgspec
+
 from foresight.errors import FeedFailed
 from foresight.events import Resolved
 from foresight.feeds.rest import Rest
 from foresight.feeds.telling import Surroundings
-from foresight.markets import MINUTE_NS, OPPOSITE, SECOND_NS, Market, Outcome, Token
+from foresight.markets import MINUTE_NS, OPPOSITE, SECOND_NS, Market, Outcome
 from foresight.wire.clob import MarketResolved
 from foresight.wire.data_api import decode_resolutions
 from foresight.wire.gamma import Listing, decode_market
@@ -25,22 +27,35 @@ GIVE_UP_AFTER_NS = 24 * 60 * MINUTE_NS
 REMEMBERED_NS = 30 * MINUTE_NS
 LOOK_S = 0.5
 MICROS = 1_000_000
+LABELS: dict[str, Outcome] = {"Up": "UP", "Down": "DOWN"}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The first word about a market."""
+
+    market: Market
+    winner: Outcome
+    at_ns: int
 
 
 class Resolving:
-    """Follows markets until their winner is known. `on_over` gets each market then."""
+    """Follows markets until their winner is known. `on_over` gets each market then. `gamma` and `data` are the two
+    hosts with their addresses."""
 
     def __init__(
-        self, rest: Rest, gamma: str, data: str, around: Surroundings, on_over: Callable[[Market], None]
+        self,
+        gamma: tuple[Rest, str],
+        data: tuple[Rest, str],
+        around: Surroundings,
+        on_over: Callable[[Market], None],
     ) -> None:
-        self._rest = rest
-        self._gamma = gamma
-        self._data = data
+        self._gamma, self._gamma_url = gamma
+        self._data, self._data_url = data
         self._around = around
         self._on_over = on_over
         self._open: dict[str, Listing] = {}
         self._asked_ns: dict[str, int] = {}
-        self._over: dict[str, tuple[Outcome, int]] = {}
+        self._over: dict[str, Told] = {}
 
     @property
     def waiting(self) -> int:
@@ -57,10 +72,10 @@ class Resolving:
 
     def heard(self, message: MarketResolved) -> None:
         """The market channel's word."""
-        for listing in list(self._open.values()):
-            market = listing.market
-            if message.winning_token in (market.up, market.down):
-                winner = market.outcome_of(Token(message.winning_token))
+        markets = [listing.market for listing in self._open.values()]
+        for market in (*markets, *(told.market for told in self._over.values())):
+            winner = _winner_of(market, message)
+            if winner is not None:
                 self._settle(market, winner, "market_resolved", message.stamped_ns)
 
     async def keep(self) -> None:
@@ -72,7 +87,7 @@ class Resolving:
 
     def _due(self) -> list[Listing]:
         now_ns = self._around.now_ns()
-        for slug in [slug for slug, (_, at_ns) in self._over.items() if now_ns - at_ns > REMEMBERED_NS]:
+        for slug in [slug for slug, told in self._over.items() if now_ns - told.at_ns > REMEMBERED_NS]:
             del self._over[slug]
         for slug, listing in list(self._open.items()):
             if now_ns - listing.market.end_ns > GIVE_UP_AFTER_NS:
@@ -85,23 +100,24 @@ class Resolving:
         ]
 
     async def _ask(self, listing: Listing) -> None:
-        """Gamma, and where it does not know or does not answer, the Data API."""
+        """What fails is asked again; what fails for long is seen in the health of the reads."""
         market, now_ns = listing.market, self._around.now_ns()
         self._asked_ns[market.market_id] = now_ns
-        for ask, after_ns in ((self._ask_gamma, ASK_AFTER_NS), (self._ask_data, ALSO_DATA_AFTER_NS)):
-            if market.market_id not in self._over and now_ns >= market.end_ns + after_ns:
-                with contextlib.suppress(FeedFailed):  # it is asked again; the health of the reads shows it
-                    await ask(listing)
+        with contextlib.suppress(FeedFailed):
+            await self._ask_gamma(market)
+        if market.market_id in self._open and now_ns >= market.end_ns + ALSO_DATA_AFTER_NS:
+            with contextlib.suppress(FeedFailed):
+                await self._ask_data(listing)
 
-    async def _ask_gamma(self, listing: Listing) -> None:
-        market = listing.market
-        found = decode_market(await self._rest.get(f"{self._gamma}/markets/slug/{market.market_id}"), market.market_id)
+    async def _ask_gamma(self, market: Market) -> None:
+        slug = market.market_id
+        found = decode_market(await self._gamma.get(f"{self._gamma_url}/markets/slug/{slug}"), slug)
         if isinstance(found, Listing) and found.resolved is not None:
             self._settle(market, found.resolved, "gamma", 0)
 
     async def _ask_data(self, listing: Listing) -> None:
-        url = f"{self._data}/v2/resolutions"
-        body = await self._rest.get(url, {"condition_id": listing.condition})
+        url = f"{self._data_url}/v2/resolutions"
+        body = await self._data.get(url, {"condition_id": listing.condition})
         page = decode_resolutions(body, self._around.reject)
         for resolution in page.resolutions if page is not None else ():
             if resolution.status == "resolved" and resolution.payouts in ((MICROS, 0), (0, MICROS)):
@@ -111,11 +127,13 @@ class Resolving:
     def _settle(self, market: Market, winner: Outcome, source: str, stamped_ns: int) -> None:
         before = self._over.get(market.market_id)
         if before is not None:
-            if before[0] == OPPOSITE[winner]:
-                self._around.tell(f"{market.market_id}: {source} says {winner}, after {before[0]} was told and booked")
+            if before.winner == OPPOSITE[winner]:
+                self._around.tell(
+                    f"{market.market_id}: {source} says {winner}, after {before.winner} was told and booked"
+                )
             return
         now_ns = self._around.now_ns()
-        self._over[market.market_id] = (winner, now_ns)
+        self._over[market.market_id] = Told(market, winner, now_ns)
         self._around.put(Resolved(now_ns, market.market_id, winner, f"polymarket:{source}", stamped_ns))
         self._leave(market)
 
@@ -123,3 +141,11 @@ class Resolving:
         self._open.pop(market.market_id, None)
         self._asked_ns.pop(market.market_id, None)
         self._on_over(market)
+
+
+def _winner_of(market: Market, message: MarketResolved) -> Outcome | None:
+    """By its token; by its label where the message names no token. None when it is about another market."""
+    if message.winning_token:
+        is_ours = message.winning_token in (market.up, market.down)
+        return market.outcome_of(message.winning_token) if is_ours else None
+    return LABELS.get(message.winning_outcome) if market.up in message.tokens else None

@@ -1,6 +1,7 @@
 """REST reads: one small class over aiohttp's client. An answer is bytes, and a failure a FeedFailed with its reason.
 
-A venue that asks for a pause (429 or 503 with Retry-After) gets it: until then nothing more is asked of that host.
+A venue that asks for a pause (429, or 418 and 503 with Retry-After) gets it: until then nothing more is asked of that
+host.
 """
 
 import asyncio
@@ -13,10 +14,12 @@ from foresight.errors import FeedFailed
 TIMEOUT_S = 5.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 ATTEMPTS = 3
+RETRY_FIRST_S = 0.2
+RETRY_LONGEST_S = 2.0
 PAUSE_MAX_S = 60.0
 PAUSE_DEFAULT_S = 5.0
 CONNECTIONS_MAX = 8
-OK, BAD, MISSING, TOO_MANY, UNAVAILABLE, SERVER_ERROR = 200, 400, 404, 429, 503, 500
+OK, BAD, MISSING, BANNED, TOO_MANY, UNAVAILABLE, SERVER_ERROR = 200, 400, 404, 418, 429, 503, 500
 
 
 class Missing(FeedFailed):
@@ -56,7 +59,7 @@ class Rest:
 
     async def _retried(self, method: str, url: str, params: dict[str, str] | None, body: bytes | None) -> bytes:
         retrying = AsyncRetrying(
-            wait=wait_random_exponential(multiplier=0.2, max=2.0),
+            wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_LONGEST_S),
             stop=stop_after_attempt(ATTEMPTS),
             retry=retry_if_exception_type(_Again),
             reraise=True,
@@ -80,14 +83,14 @@ class Rest:
         try:
             async with self._opened().request(method, url, params=params, data=body, headers=headers) as answer:
                 self._judge(answer, url, loop.time())
-                content = await answer.content.read(ANSWER_BYTES_MAX + 1)
+                content = bytearray()
                 while len(content) <= ANSWER_BYTES_MAX and not answer.content.at_eof():
                     content += await answer.content.read(ANSWER_BYTES_MAX + 1 - len(content))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Again(f"{url} does not answer: {error or type(error).__name__}") from None
+            raise _Again(f"{url} does not answer: {str(error) or type(error).__name__}") from None
         if len(content) > ANSWER_BYTES_MAX:
             raise FeedFailed(f"{url} answers with over {ANSWER_BYTES_MAX} bytes")
-        return content
+        return bytes(content)
 
     def _judge(self, answer: aiohttp.ClientResponse, url: str, now_s: float) -> None:
         status = answer.status
@@ -96,9 +99,9 @@ class Rest:
         if status in (MISSING, BAD):
             raise (Missing if status == MISSING else Denied)(f"{url}: there is no such thing")
         told = answer.headers.get("Retry-After", "")
-        if status == TOO_MANY or (status == UNAVAILABLE and told):
-            pause_s = min(float(told), PAUSE_MAX_S) if told.isdigit() else PAUSE_DEFAULT_S
-            self._pause_until_s = now_s + pause_s
+        if status == TOO_MANY or (status in (BANNED, UNAVAILABLE) and told):
+            pause_s = min(float(told), PAUSE_MAX_S) if told.isdecimal() else PAUSE_DEFAULT_S
+            self._pause_until_s = max(self._pause_until_s, now_s + pause_s)
             raise FeedFailed(f"{url} answers {status}; nothing is asked for {pause_s:.0f} s")
         if status >= SERVER_ERROR:
             raise _Again(f"{url} answers {status}")

@@ -3,6 +3,7 @@ heard: undocumented, so optional, asked for gently, and named as what it is wher
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -39,19 +40,22 @@ class WebsitePrices:
         self._around = around
         self._current = current
         self._is_known = is_known
-        self._told: dict[str, None] = {}
+        self._told: dict[str, int] = {}
+        self._asked: Counter[str] = Counter()
 
     async def keep(self) -> None:
-        """Asks for one missing open at a time, until it is cancelled."""
+        """Asks for one missing open at a time, each in its turn, until it is cancelled."""
         while True:
-            for market in self._missing()[:1]:
+            for market in sorted(self._missing(), key=lambda market: self._asked[market.market_id])[:1]:
+                self._asked[market.market_id] += 1
                 await self._ask(market)
             await asyncio.sleep(ASK_EVERY_S)
 
     def _missing(self) -> list[Market]:
         now_ns, open_now = self._around.now_ns(), list(self._current())
-        for slug in self._told.keys() - {market.market_id for market in open_now}:
-            del self._told[slug]
+        for kept in (self._told, self._asked):
+            for slug in kept.keys() - {market.market_id for market in open_now}:
+                del kept[slug]
         return [
             market
             for market in open_now
@@ -74,9 +78,9 @@ class WebsitePrices:
         except FeedFailed:
             return
         if found is not None and found.open is not None:
-            self._told[market.market_id] = None
+            self._told[market.market_id] = now_ns = self._around.now_ns()
             self.told += 1
-            now_ns, timeframe = self._around.now_ns(), market.timeframe
+            timeframe = market.timeframe
             told = Reference(now_ns, market.asset, "price_to_beat", found.open, market.start_ns, SOURCE, timeframe)
             self._around.put(told)
 

@@ -21,7 +21,7 @@ from foresight.broker import PaperBroker
 from foresight.contract import CONTRACT
 from foresight.effects import GateScored
 from foresight.engine import Engine, Settings
-from foresight.events import Answer, ReleaseBound
+from foresight.events import Answer, ReleaseBound, TopicsDeclared
 from foresight.ledger import Position, Trade
 from foresight.markets import Origin
 from foresight.results.collecting import Collector, Look, Progress
@@ -30,6 +30,7 @@ from foresight.runtime.clock import LockstepClock
 from foresight.runtime.desired import Desired, refuse_unknown
 from foresight.runtime.session import Session
 from foresight.sources.recording import Recording
+from foresight.topics import made_by
 from tesseract import Counts, InProcessHost, Release, Seam, flat, take_release, total
 
 
@@ -129,7 +130,11 @@ def _run(recording: Recording, settings: Settings, host: InProcessHost, on_progr
     began = time.perf_counter()
     session.begin()
     release, revision = host.spec.release, host.spec.revision
-    session.take(ReleaseBound(recording.start_ns, release.name, release.digest, revision, host.loaded.params))
+    needs = host.loaded.needs
+    bound = ReleaseBound(recording.start_ns, release.name, release.digest, revision, host.loaded.params, needs=needs)
+    if needs:
+        session.take(TopicsDeclared(recording.start_ns, made_by(needs, [asset for asset, _ in engine.settings.slots])))
+    session.take(bound)
     session.run_lockstep(clock)
     return _Pass(recording, engine, collector, session.events, time.perf_counter() - began)
 

@@ -41,6 +41,7 @@ from foresight.runtime.log import open_log
 from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
 from foresight.runtime.session import Session
 from foresight.runtime.state_files import encode, open_lock, write_atomic
+from foresight.runtime.topics import Topics
 from foresight.sources import Source
 from foresight.strategy import View
 from tesseract import Request, RequestRefused
@@ -138,6 +139,7 @@ class Bot:
                 shadow_sees=self._shadow_sees,
                 shadow_report=lambda: None if self.engine.shadow is None else self.engine.shadow.report(),
                 warn=self.warn,
+                topics=Topics(feeds, config.slots.assets, declare=self._take, now_ns=self._venue_ns),
             )
             stack.callback(self.live.runtime.close)
             broker = PaperBroker(self.engine.markets.books.get)
@@ -212,8 +214,13 @@ class Bot:
             found += self.feeds.problems()
         limit_ms, drift_ms = self.engine.settings.risk.clock_drift_max_ms, self.engine.desk.account.drift_ms
         if abs(drift_ms) > limit_ms:
-            found.append(f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again")
+            found.append(self._clock_problem(drift_ms))
         return found
+
+    def _clock_problem(self, drift_ms: float) -> str:
+        if self.feeds is not None and round(self.feeds.clock_offset_ms()) == drift_ms:
+            return f"the venue's clock is {drift_ms:+.0f} ms from ours; no orders until they agree"
+        return f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again"
 
     def documents(self, *, running: bool) -> dict[str, bytes]:
         """The observed documents of this instant, by file name."""
@@ -268,8 +275,10 @@ class Bot:
             self.recorder.hand_over()
 
     def check_clock(self, drift_ms: float) -> None:
-        """Tells the engine when it changes by how many milliseconds the clock is off."""
-        whole_ms = float(round(drift_ms))
+        """Tells the engine when it changes by how many milliseconds the clock is off: the machine's own against its
+        steady one, or against the venue's, whichever is more."""
+        offset_ms = 0.0 if self.feeds is None else self.feeds.clock_offset_ms()
+        whole_ms = float(round(offset_ms if abs(offset_ms) > abs(drift_ms) else drift_ms))
         if whole_ms != self.engine.desk.account.drift_ms:
             self.session.take(ClockChecked(self.clock.now_ns(), whole_ms))
 

@@ -56,9 +56,9 @@ class PacedClock:
         """Real seconds to wait for a venue instant; zero or less when it has passed."""
         return (at_ns - self.now_ns()) / self._speed / SECOND_NS
 
-    def at_monotonic_ns(self, monotonic_at_ns: int) -> int:
-        """The venue time at a reading of the monotonic clock."""
-        return self._start_ns + int((monotonic_at_ns - self._began_ns) * self._speed)
+    def ns_of(self, seconds: float) -> int:
+        """Venue nanoseconds in so many real seconds."""
+        return int(seconds * self._speed * SECOND_NS)
 
     def drift_ms(self) -> float:
         """How far the wall clock has stepped against the monotonic one since the start, in milliseconds."""

@@ -18,6 +18,8 @@ READY_S = 30.0
 LEAVES_WITHIN_S = 5.0
 AGAIN_AFTER_S = 0.5
 LINE_BYTES_MAX = 65_536
+FRAME = " ╭╮╰╯─│"
+"""What a command draws around its errors."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -32,18 +34,22 @@ class EmbeddedVenue:
 
     def __init__(self, arguments: Sequence[str], *, log: Path, state: Path, tell: Callable[[str], None]) -> None:
         self.restarts = 0
+        self.url = ""
         self._arguments = tuple(arguments)
         self._log = log
         self._state = state
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
+        self._log_begins = 0
 
     async def start(self) -> str:
         """Starts it and returns its address. Raises VenueRefused, with its last words, when it does not serve."""
         self._state.parent.mkdir(parents=True, exist_ok=True)
         command = (sys.executable, "-m", "foresight", "venue", "--port", str(self._port), "--state", str(self._state))
+        self.url = ""
         with self._log.open("ab") as log:
+            self._log_begins = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 "--until-stdin-ends",
@@ -55,7 +61,7 @@ class EmbeddedVenue:
                 start_new_session=True,  # Ctrl-C is for the bot, which ends it when it has left in order
             )
         ready = await self._ready(self._process)
-        self._port = ready.port
+        self._port, self.url = ready.port, ready.url
         return ready.url
 
     async def keep(self) -> None:
@@ -97,7 +103,9 @@ class EmbeddedVenue:
 
     def _last_words(self) -> str:
         try:
-            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            words = self._log.read_bytes()[self._log_begins :]
         except OSError:
-            lines = []
+            words = b""
+        told = (line.strip(FRAME) for line in words.decode("utf-8", "replace").splitlines())
+        lines = [line for line in told if line]
         return lines[-1] if lines else f"it says nothing, see {self._log}"

@@ -15,7 +15,17 @@ import msgspec
 from foresight.effects import Evaluate
 from foresight.engine.settings import Settings
 from foresight.errors import JournalRefused
-from foresight.events import BrokerEvent, ClockChecked, Command, Decided, JournalChecked, Raised, ReleaseEvent, Shadowed
+from foresight.events import (
+    BrokerEvent,
+    ClockChecked,
+    Command,
+    Decided,
+    JournalChecked,
+    Raised,
+    ReleaseEvent,
+    Shadowed,
+    TopicsDeclared,
+)
 
 INPUTS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS begun (format INTEGER PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL);
@@ -28,7 +38,9 @@ CREATE TABLE IF NOT EXISTS checkpoints (seq INTEGER PRIMARY KEY, digest TEXT NOT
 FORMAT = 1
 """Of the document `begun`; a reader refuses a later one."""
 
-JournalInput = BrokerEvent | ReleaseEvent | Shadowed | Decided | Raised | Command | ClockChecked | JournalChecked
+JournalInput = (
+    BrokerEvent | ReleaseEvent | TopicsDeclared | Shadowed | Decided | Raised | Command | ClockChecked | JournalChecked
+)
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):

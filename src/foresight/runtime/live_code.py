@@ -23,6 +23,7 @@ from foresight.runtime.deploys import (
     not_done_text,
     shadow_text,
 )
+from foresight.runtime.topics import Topics
 from foresight.strategy import View
 from tesseract import (
     Event,
@@ -50,7 +51,8 @@ MINUTE_NS = 60 * 1_000_000_000
 class LiveCode:
     """Starts, routes and changes the live code. `on_engine_event` gets what the engine must know; `on_answer` the last
     word on a request: its id, whether it was done, and the sentence; `on_progress` a word before it; `warn` what a
-    person should know. `shadow_report` tells what the shadow has made so far."""
+    person should know. `shadow_report` tells what the shadow has made so far; `topics` are what releases may need
+    besides."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class LiveCode:
         shadow_sees: Callable[[View], View],
         shadow_report: Callable[[], ShadowReport | None],
         warn: Callable[[str], None],
+        topics: Topics,
     ) -> None:
         """Nothing runs before `start`."""
         self._config = config
@@ -89,6 +92,8 @@ class LiveCode:
             rounds=config.deploy.probation_rounds,
             in_process=in_process,
             now_ns=wall_ns,
+            prepare=topics.prepare,
+            on_needs=topics.only,
         )
 
     def started(self) -> None:
@@ -248,6 +253,7 @@ class LiveCode:
             event.release.author,
             event.replaced,
             note,
+            event.needs,
         )
 
     def _slots(self, event: WentLive) -> tuple[SlotId, ...]:
@@ -269,6 +275,7 @@ def _back(event: WentBack, at_ns: int) -> ReleaseBack:
         event.to_revision,
         event.line,
         event.details,
+        event.needs,
     )
 
 

@@ -10,12 +10,10 @@ from foresight.events import MarketEvent
 from foresight.feeds.endpoints import Endpoints
 from foresight.feeds.feeds import Feeds, Plan, spot_assets
 from foresight.feeds.rest import Rest
-from foresight.markets import SECOND_NS, Origin
+from foresight.markets import Origin
 from foresight.runtime.clock import PacedClock, wall_ns
 
 WARM_S = 20.0
-START_AFTER_S = 2.0
-"""Real seconds between the first prices and the first round: live code comes up meanwhile."""
 
 
 class LocalClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,13 +82,12 @@ async def make_feeds(plan: Plan, joined: Joined, rejects: Path, tell: Callable[[
 
 
 async def opened(feeds: Feeds, joined: Joined, tell: Callable[[str], None]) -> LiveMarket:
-    """Waits for the running feeds to be warm, takes history, and says when rounds begin. What is missing is told, and
-    its slots are blind until it comes. Raises VenueRefused when there is nothing at all."""
+    """Waits for the running feeds to be warm, takes history, and begins: rounds are due once live code is up. What is
+    missing is told, and its slots are blind until it comes. Raises VenueRefused when there is nothing at all."""
     missing = await feeds.warm(WARM_S)
     if len(missing) >= len(feeds.plan.slots) + len(feeds.plan.assets):
         raise VenueRefused(f"nothing is heard from {feeds.plan.endpoints.clob}: {', '.join(missing[:4])} …")
     for sentence in missing:
         tell(f"{sentence} yet; what needs it is blind until it comes")
     feeds.intake.begin_with(await feeds.history())
-    start_ns = joined.clock.now_ns() + int(START_AFTER_S * joined.speed * SECOND_NS)
-    return LiveMarket(feeds, joined, start_ns, missing)
+    return LiveMarket(feeds, joined, joined.clock.now_ns(), missing)

@@ -7,7 +7,7 @@ import msgspec
 
 from foresight.venue.documents import Document, encoded
 from foresight.venue.exchange import Exchange, is_stream
-from foresight.venue.frames import BinanceMarket, StreamEvent
+from foresight.venue.frames import BinanceMarket, Labels, StreamEvent
 from foresight.venue.sessions import Answer, End, Rate, Say, texts_of
 
 STREAMS_MAX = 1024
@@ -73,6 +73,11 @@ class BinanceSession:
         notice = {"e": "serverShutdown", "E": now_ns // self.request.ns_per_unit}
         told: object = {"stream": "!serverShutdown", "data": notice} if self.is_combined else notice
         return Say(encoded(told), "server_shutdown")
+
+    def names(self) -> Labels:
+        """What the connection listens to, as faults name it."""
+        symbols = {stream.partition("@")[0].upper() for stream in self.streams}
+        return frozenset(symbols | {symbol.removesuffix("USDT") for symbol in symbols} | self.streams.keys())
 
     def leave(self) -> None:
         self._unwatch(list(self.streams))

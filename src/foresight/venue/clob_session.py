@@ -7,7 +7,7 @@ resolved is closed with 1000. What the venue cannot read it answers with `INVALI
 
 from foresight.venue import clob_frames
 from foresight.venue.documents import Document, encoded
-from foresight.venue.frames import ClobEvent
+from foresight.venue.frames import ClobEvent, Labels
 from foresight.venue.listings import Listing
 from foresight.venue.sessions import Answer, End, Say, document_of, texts_of
 from foresight.venue.state import VenueState
@@ -52,6 +52,11 @@ class ClobSession:
         if not self.tokens:
             return None
         return ALL_RESOLVED if all(self._is_resolved(token) for token in self.tokens) else None
+
+    def names(self) -> Labels:
+        """What the connection listens to, as faults name it."""
+        listings = (self._state.listings.of_token(token) for token in self.tokens)
+        return frozenset(self.tokens).union(*(listing.labels() for listing in listings if listing is not None))
 
     def leave(self) -> None:
         self._unwatch(list(self.tokens))

@@ -93,9 +93,12 @@ class Connection:
         except ConnectionError:
             self.end(End(ABNORMAL))
 
-    async def ping(self, payload: bytes) -> None:
-        if self._faults.frames(payload, kind="ping", labels=self.labels, receiver=id(self)):
+    async def ping(self, payload: bytes) -> bool:
+        """Whether it was sent: a fault may swallow it, and then no pong is owed."""
+        is_sent = bool(self._faults.frames(payload, kind="ping", labels=self.labels, receiver=id(self)))
+        if is_sent:
             await self._socket.ping(payload)
+        return is_sent
 
     async def pong(self, payload: bytes) -> None:
         if self._faults.frames(payload, kind="pong", labels=self.labels, receiver=id(self)):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from foresight.markets import SECOND_NS
 from foresight.money import micros
-from foresight.venue.answers import answer
+from foresight.venue.answers import answer, whole
 from foresight.venue.desk import Desk
 from foresight.venue.documents import Document
 from foresight.venue.faults import BY_NAME, MENU, Active, Asked, FaultRefused
@@ -98,10 +98,10 @@ class Control:
 
     async def _switch_off(self, request: web.Request) -> web.Response:
         """All faults, those of `?name=`, or the one of `?id=`."""
-        number = request.query.get("id")
-        if number is not None and not number.isdecimal():
+        number = whole(request, "id", default=-1, least=-1, most=2**62)
+        if number is None:
             return answer({"error": "id is a number"}, status=400)
-        gone = self._desk.faults.switch_off(request.query.get("name"), None if number is None else int(number))
+        gone = self._desk.faults.switch_off(request.query.get("name"), None if number < 0 else number)
         return answer({"switched_off": gone})
 
     async def _told_load(self, _: web.Request) -> web.Response:

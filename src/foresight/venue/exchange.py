@@ -79,10 +79,6 @@ class Exchange:
             elif what.startswith("depth") and not what.endswith("@100ms"):
                 self._tell_depth(market, stream, at_ns, out)
 
-    def load_frame(self, market: BinanceMarket, instrument: Instrument, update_id: int, at_ns: int) -> Document:
-        """One more book ticker with this id, for a benchmark."""
-        return stream_frames.book_ticker(instrument, market, 1_000_000, update_id=update_id, at_ns=at_ns)
-
     def forget(self, market: BinanceMarket, stream: str) -> None:
         """Nobody listens to it any more."""
         self._told.pop((market, stream), None)

@@ -181,8 +181,9 @@ class Faults:
                 continue
             if not _concerns(active.name, kind, labels):
                 continue
-            self._hit(active)
             bodies = [new for old in bodies for new in change(active, old, receiver)]
+            if receiver not in active.held:  # a frame that is held has not changed places yet
+                self._hit(active)
         return bodies
 
     def leave(self, receiver: int) -> None:

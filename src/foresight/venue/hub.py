@@ -23,16 +23,11 @@ class Hub:
         self.prices: dict[PolyBoltSession | RtdsSession, Connection] = {}
 
     def connections(self, target: str | None = None) -> Iterator[Connection]:
-        """All, those of a channel, or those whose session listens to that asset, token or stream."""
-        for session, connection in self.clob.items():
-            if target in (None, connection.channel) or target in session.tokens:
-                yield connection
-        for stream_session, connection in self.binance.items():
-            if target in (None, connection.channel) or target in stream_session.streams:
-                yield connection
-        for connection in self.prices.values():
-            if target in (None, connection.channel):
-                yield connection
+        """All, those of a channel, or those whose session listens to what is named so."""
+        for table in (self.clob, self.binance, self.prices):
+            for session, connection in table.items():
+                if target in (None, connection.channel) or target in session.names():
+                    yield connection
 
     def counts(self) -> dict[str, int]:
         """Open connections by channel."""

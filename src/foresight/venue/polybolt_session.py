@@ -9,7 +9,7 @@ from collections import Counter
 from foresight.venue.decimals import accurate_text
 from foresight.venue.documents import Document, encoded, milliseconds
 from foresight.venue.faults import Faults
-from foresight.venue.frames import PriceEvent
+from foresight.venue.frames import Labels, PriceEvent
 from foresight.venue.prices import BOUNDARY_NS, Price
 from foresight.venue.sessions import Answer, End, Rate, Say, document_of
 from foresight.venue.settings import Pace
@@ -77,10 +77,17 @@ class PolyBoltSession:
                 said += self._update(key, price, labels)
         return said
 
+    def names(self) -> Labels:
+        """What the connection listens to, as faults name it."""
+        return frozenset(symbol.removesuffix(SYMBOL_SUFFIX).upper() for _, symbol, _ in self._keys)
+
     def lose(self, said: Say) -> None:
-        """A frame that was made here could not be sent: the reader is slow."""
+        """A frame that was made here could not be sent, and with it what it said of frames before it."""
+        told = document_of(said.body.decode()) or {}
+        before = told.get("dropped", 0)
+        assert isinstance(before, int)
         for channel in {TWAP, SPOT} & said.labels:
-            self._dropped[channel] += 1
+            self._dropped[channel] += 1 + before
 
     def _auth(self, given: object, rid: object) -> list[Answer]:
         self._auths += 1

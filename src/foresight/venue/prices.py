@@ -41,10 +41,12 @@ class AssetPrices:
         self.spots_at: dict[int, float] = {}
         self.told: dict[int, float] = {}
         self.altered: set[int] = set()
+        self._ratio: float | None = None
 
     def take_average(self, value: float, stamped_ns: int, at_ns: int) -> Price:
         price = Price("twap", self.asset, value, stamped_ns, at_ns)
         _append(self.averages, price)
+        self._ratio = self._new_ratio(price)
         if stamped_ns % BOUNDARY_NS == 0:
             _remember(self.averages_at, stamped_ns, value)
         return price
@@ -56,10 +58,9 @@ class AssetPrices:
     def take_underlying(self, value: float, stamped_ns: int, at_ns: int) -> Price | None:
         """Returns the oracle's spot price that follows, None as long as there is no average to compare with."""
         _append(self.underlying, Price("underlying", self.asset, value, stamped_ns, at_ns))
-        ratio = self._ratio()
-        if ratio is None:
+        if self._ratio is None:
             return None
-        price = Price("spot", self.asset, round(value * ratio, 8), stamped_ns, at_ns)
+        price = Price("spot", self.asset, round(value * self._ratio, 8), stamped_ns, at_ns)
         _append(self.oracle_spots, price)
         if stamped_ns % BOUNDARY_NS == 0:
             _remember(self.spots_at, stamped_ns, price.value)
@@ -75,10 +76,8 @@ class AssetPrices:
         known = {"twap": self.averages, "spot": self.oracle_spots, "underlying": self.underlying}[series]
         return [price for price in known if price.stamped_ns > now_ns - SNAPSHOT_NS]
 
-    def _ratio(self) -> float | None:
-        if not self.averages:
-            return None
-        average = self.averages[-1]
+    def _new_ratio(self, average: Price) -> float | None:
+        """Once an average, and not once a price: an exchange may tell hundreds a second."""
         inside = [p.value for p in self.underlying if 0 <= average.stamped_ns - p.stamped_ns < _AVERAGE_NS]
         return average.value * len(inside) / sum(inside) if inside else None
 

@@ -26,7 +26,8 @@ LOAD_SYMBOL = "BTCUSDT"
 
 
 class VenueAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """What `foresight venue` was asked for. `rate` of None is no load, 0 as fast as it goes."""
+    """What `foresight venue` was asked for. `rate` of None is no load, 0 as fast as it goes. `flicker` is the
+    part of the recorded rate of changes that is shown in a real second."""
 
     seed: int
     slots: tuple[tuple[str, str], ...]
@@ -41,6 +42,7 @@ class VenueAsked(msgspec.Struct, frozen=True, kw_only=True):
     until_stdin_ends: bool = False
     rate: float | None = None
     ticks_change: bool = False
+    flicker: float = 1.0
 
 
 def serve(asked: VenueAsked) -> None:
@@ -52,7 +54,12 @@ async def _serve(asked: VenueAsked) -> None:
     log = structlog.get_logger()
     before = _before(asked)
     source, clock_of = _market(asked, before)
-    settings = VenueSettings(version=asked.version, ticks_change=asked.ticks_change)
+    settings = VenueSettings(
+        version=asked.version,
+        ticks_change=asked.ticks_change,
+        flicker=0.0 if asked.recording is not None else asked.flicker / max(1.0, asked.speed),
+        flicker_seed=asked.seed,
+    )
     port = asked.port or (before.port if before is not None else 0)
     server = VenueServer(source, settings, clock_of, host=asked.host, port=port)
     _watch_for_the_end(server.desk.stop, stdin=asked.until_stdin_ends)

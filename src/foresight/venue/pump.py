@@ -22,6 +22,8 @@ from foresight.venue.state import VenueState
 
 EVENTS_PER_TURN = 64
 """Events taken while behind before sockets get a turn."""
+FLICKER_S = 0.005
+"""Changes between two books go out this often, in real time."""
 
 
 class Pump:
@@ -82,6 +84,8 @@ class Pump:
                     break
                 self.step()
             due_ns = now_ns // TENTH_NS * TENTH_NS + TENTH_NS
+            if self._state.flickering.is_on:
+                due_ns = min(due_ns, now_ns + clock.ns_of(FLICKER_S))
             if self._next is not None:
                 due_ns = min(due_ns, self._next.at_ns)
             await _wait(stop, clock.seconds_until(due_ns))

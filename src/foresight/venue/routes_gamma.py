@@ -60,11 +60,10 @@ class GammaRoutes:
     def _keyset(self, kind: str) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             limit = whole(request, "limit", default=LIMIT_USUAL, least=1, most=KEYSET_LIMIT_MAX)
-            after = request.query.get("after_cursor", "0")
-            if limit is None or not after.isdecimal():
+            start = whole(request, "after_cursor", default=0, least=0, most=10**9)
+            if limit is None or start is None:
                 return answer({"type": "validation error", "error": "cursor or limit is invalid"}, status=422)
             found = list(self._chosen(request))
-            start = int(after)
             told: Document = {kind: [self._row(kind, listing) for listing in found[start : start + limit]]}
             return answer(told | ({"next_cursor": str(start + limit)} if start + limit < len(found) else {}))
 

@@ -10,7 +10,7 @@ import msgspec
 
 from foresight.venue.decimals import accurate_units
 from foresight.venue.documents import Document, encoded, milliseconds
-from foresight.venue.frames import PriceEvent
+from foresight.venue.frames import Labels, PriceEvent
 from foresight.venue.prices import Price
 from foresight.venue.sessions import Answer, Say, document_of
 from foresight.venue.state import VenueState
@@ -67,6 +67,11 @@ class RtdsSession:
                 said.append(Say(self._frame(item.topic, "update", payload), "price", event.labels | {"rtds"}))
         return said
 
+    def names(self) -> Labels:
+        """What the connection listens to, as faults name it."""
+        symbols = (symbol for _, symbol in self._subscriptions)
+        return frozenset(symbol.removesuffix("/usd").removesuffix("usdt").upper() for symbol in symbols)
+
     def _backfills(self, item: _Subscription) -> list[Say]:
         said = []
         for asset, prices in self._state.prices.items():
@@ -85,15 +90,17 @@ class RtdsSession:
 
 
 def _read(item: object) -> _Subscription | None:
-    if not isinstance(item, dict) or item.get("topic") not in TOPICS or item.get("type") not in ("update", "*"):
+    if not isinstance(item, dict) or item.get("type") not in ("update", "*"):
         return None
-    written = item.get("filters", "")
+    topic, written = item.get("topic"), item.get("filters", "")
+    if not isinstance(topic, str) or topic not in TOPICS:
+        return None
     if written == "":
-        return _Subscription(item["topic"], "", is_live=True)
+        return _Subscription(topic, "", is_live=True)
     found = _LOOSE.fullmatch(written) if isinstance(written, str) else None
     if found is None:
         return None
-    return _Subscription(item["topic"], found[1], is_live=_EXACT.fullmatch(written) is not None)
+    return _Subscription(topic, found[1], is_live=_EXACT.fullmatch(written) is not None)
 
 
 def _symbol(topic: str, asset: str) -> str:

@@ -25,7 +25,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`accepts_after_ns` is how long a window takes orders after its end, `beat_told_after_ns` when Gamma begins to
     tell the price to beat, `final_told_after_ns` how long after the resolution it tells the final one,
     `website_after_ns` when the website tells the open (venue spec §3.3, §7.3, §13.3). `ticks_change` makes a tick of
-    0.001 outside 0.04 to 0.96."""
+    0.001 outside 0.04 to 0.96. `flicker` is the part of the recorded rate at which levels change between two books."""
 
     version: VersionRule = "v1"
     accepts_after_ns: int = 60_000_000_000
@@ -33,4 +33,6 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     final_told_after_ns: int = 5_000_000_000
     website_after_ns: int = 4_000_000_000
     ticks_change: bool = False
+    flicker: float = 0.0
+    flicker_seed: int = 0
     pace: Pace = Pace()

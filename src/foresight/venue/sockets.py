@@ -98,13 +98,12 @@ class Sockets:
 
         async def ping() -> None:
             nonlocal missed
-            while missed < pace.polybolt_missed_pings:
+            while True:
                 await asyncio.sleep(pace.polybolt_ping_every_s)
-                missed += 1
-                await connection.ping(b"")
-            await asyncio.sleep(pace.polybolt_ping_every_s)
-            if missed >= pace.polybolt_missed_pings:
-                connection.end(MISSED)
+                if missed >= pace.polybolt_missed_pings:
+                    connection.end(MISSED)
+                    return
+                missed += await connection.ping(b"")
 
         with _listed(self._desk.hub.prices, session, connection):
             await self._converse(socket, connection, hear, ping)
@@ -240,9 +239,8 @@ class _Keeper:
         elif now_ns - self._pinged_ns >= every_s * SECOND_NS:
             self._pinged_ns = now_ns
             self._payload = str(now_ns).encode()
-            if self._waits_since_ns is None:
+            if await self._connection.ping(self._payload) and self._waits_since_ns is None:
                 self._waits_since_ns = now_ns
-            await self._connection.ping(self._payload)
 
 
 async def _read(socket: web.WebSocketResponse, connection: Connection, hear: Hear) -> None:

@@ -13,6 +13,7 @@ from foresight.markets import SECOND_NS, Outcome
 from foresight.money import MICROS
 from foresight.venue import clob_frames, wording
 from foresight.venue.exchange import TENTH_NS, Exchange
+from foresight.venue.flickering import Flickering
 from foresight.venue.frames import Frame, PriceEvent
 from foresight.venue.ladders import Level, mirrored
 from foresight.venue.listings import Listing, Listings, Trade
@@ -45,6 +46,7 @@ class VenueState:
         self.now_ns = 0
         self.taken = 0
         self._ties: set[str] = set()
+        self.flickering = Flickering(settings.flicker_seed, settings.flicker)
 
     def prices_of(self, asset: str) -> AssetPrices:
         return self.prices.setdefault(asset, AssetPrices(asset))
@@ -55,6 +57,10 @@ class VenueState:
         if now_ns <= before_ns:
             return
         self.now_ns = now_ns
+        for listing, at_ns, change in self.flickering.due(now_ns):
+            listing.changed_ns = at_ns
+            document = clob_frames.price_change(listing, [change], at_ns)
+            out.append(clob_frames.event_for(listing, document))
         if before_ns == 0 or now_ns // BOUNDARY_NS != before_ns // BOUNDARY_NS:
             self._extend(now_ns, out, is_news=before_ns != 0)
         if now_ns // TENTH_NS != before_ns // TENTH_NS:
@@ -158,6 +164,7 @@ class VenueState:
                 self._tell_tops(listing, at_ns, out)
             if owes_book:
                 self._tell_books(listing, out)
+            self.flickering.published(listing, at_ns)
         if self.settings.ticks_change:
             self._check_tick(listing, at_ns, out)
 
@@ -229,6 +236,7 @@ class VenueState:
         listing.winner = self._winner(listing, event.outcome)
         listing.resolved_ns, listing.resolved_by = event.at_ns, event.source
         self._ties.discard(listing.slug)
+        self.flickering.over(listing)
         if self._is_watched(listing):
             words = wording.question(listing.market), wording.description(listing.market)
             document = clob_frames.market_resolved(listing, *words, event.at_ns)

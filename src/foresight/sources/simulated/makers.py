@@ -7,6 +7,8 @@ variance of one second,
     left - 60 + 20.5                        while none of the 60 values is known (20.5 = sum of (i/60)² for i = 1…60),
     sum of (i/60)² for i = 1…left           once 60 - left of them are known.
 
+A window that is won by the oracle's last price alone is the same with an average of one value.
+
 Makers are wrong in five ways that a bot can use: they see the oracle some seconds late, they overreact to a fast move,
 their volatility is an estimate, their mood wanders, and takers push them.
 """
@@ -14,17 +16,15 @@ their volatility is an estimate, their mood wanders, and takers push them.
 from math import sqrt
 
 from foresight.sources.simulated.noise import Uniform, normal_cdf, normal_of
-from foresight.sources.simulated.paths import AVERAGE_S, RING, AssetPath
+from foresight.sources.simulated.paths import RING, AssetPath
 
 _MASK = RING - 1
-_UNSEEN_VARIANCE = [left * (left + 1) * (2 * left + 1) / (6 * AVERAGE_S * AVERAGE_S) for left in range(AVERAGE_S)]
-_WHOLE_AVERAGE = AVERAGE_S - 20.5
 
 _LAG_CHANGES_PER_SECOND = 0.12
 _LAGS_S = (0, 0, 0, 1, 2)
 _FOLLOWED = 0.85
 """Of the way to what they believe now, the share that makers go within a second."""
-_INERTIA_TICKS = 0.45
+_INERTIA_TICKS = 0.7
 """Quotes stay while the fair price is within this distance of the one they were made for."""
 _RUSH_KEPT = 0.88
 _OVERREACTION = 0.10
@@ -33,14 +33,17 @@ _DOUBT = 1.11
 _MOOD_KEPT = 0.985
 _MOOD_STEP = 0.009
 _PUSH_KEPT = 0.9
-_WILD_TICKS = 0.5
+_WILD_TICKS = 0.4
 
 
 class Makers:
     """The state of the makers of one slot; `quote` is called once a second while a window is open."""
 
-    def __init__(self, uniform: Uniform) -> None:
+    def __init__(self, uniform: Uniform, average_s: int) -> None:
         self._uniform = uniform
+        variances = _unseen_variances(average_s)
+        self._unseen_variances = variances
+        self._known_whole = average_s - variances[average_s]
         self._lag = 1
         self._last = 0.0
         self._rush = 0.0
@@ -82,14 +85,15 @@ class Makers:
         if self._last:
             self._rush = _RUSH_KEPT * self._rush + price / self._last - 1.0
         self._last = price
-        strike = strike_total / (AVERAGE_S * path.units)
+        average_s = path.average_s
+        strike = strike_total / (average_s * path.units)
         price *= 1.0 + _OVERREACTION * self._rush
         left = end_s - seen
-        if left >= AVERAGE_S:
-            gap, variance = price - strike, left - _WHOLE_AVERAGE
+        if left >= average_s:
+            gap, variance = price - strike, left - self._known_whole
         else:
-            known = (path.totals[seen & _MASK] - path.totals[(end_s - AVERAGE_S) & _MASK]) / path.units
-            gap, variance = (known + left * price) / AVERAGE_S - strike, _UNSEEN_VARIANCE[left]
+            known = (path.totals[seen & _MASK] - path.totals[(end_s - average_s) & _MASK]) / path.units
+            gap, variance = (known + left * price) / average_s - strike, self._unseen_variances[left]
         return gap / (strike * path.volatility * _DOUBT * sqrt(variance)) + self._mood + self._push
 
     def _wander(self) -> None:
@@ -99,3 +103,8 @@ class Makers:
             self._lag = _LAGS_S[int(uniform() * len(_LAGS_S))]
         self._mood = _MOOD_KEPT * self._mood + _MOOD_STEP * normal_of(uniform())
         self._push *= _PUSH_KEPT
+
+
+def _unseen_variances(average_s: int) -> list[float]:
+    """By the number of values that are not yet known, up to all of them."""
+    return [left * (left + 1) * (2 * left + 1) / (6 * average_s * average_s) for left in range(average_s + 1)]

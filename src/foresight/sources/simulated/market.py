@@ -1,31 +1,7 @@
 """The simulated market as a source: all slots' streams in one order.
 
-Its parameters are chosen so that BTC 15m looks like the recordings of 98 BTC 15m markets with quotes every second
-(sources borisz42 and thevalerka_csv, book of UP) beside 180 simulated hours of three seeds:
-
-    measure                                            recorded   simulated
-    median spread                                          0.01        0.01
-    share of spreads of 1 / 2 / 3 or more ticks     .79/.16/.04 .75/.23/.02
-    share of time with one side empty                      0.10        0.13
-    mid has changed after 1 s / 5 s                     .52/.79     .57/.86
-    deviation of the mid's change over 1 s               0.0167      0.0175
-      over 5 s                                            0.038       0.042
-      over 5 s at a favourite's price of 0.50 to 0.60     0.044       0.045
-      over 5 s at 0.80 to 0.90                            0.034       0.037
-      over 5 s at 0.95 to 0.98                            0.013       0.020
-      over 5 s with 60 to 180 s left                      0.048       0.074
-      over 30 s                                           0.091       0.096
-    correlation of successive changes over 1 s / 30 s  .06/-.07    .09/-.05
-    median shares on the best five bids                   3,041       3,112
-
-Late prices move more than the recorded ones. In part that is the settlement on a 60-second average, which these
-recordings predate and which leaves a third less variance with 120 s to go; the rest is not explained.
-
-Over 120 simulated hours of 16 slots, outcomes asked at 0.85 to 0.975 with 60 to 120 s left win 0.0 to 0.8 points more
-often than the ask says, with 120 to 300 s left -0.2 to 0.8 points, before the taker's fee of 0.3 to 0.8 points; above
-0.975 they win 0.3 to 0.7 points less. A buyer who knows the makers' formula, sees the spot without their lag and buys
-at once where his own probability is 3 points above the ask keeps about 3 points after the fee. That is the size of the
-mistakes put into the makers and says nothing about a real market. Recordings of other assets are too short to compare.
+Its parameters are fitted to recordings: `docs/simulated-market.md` shows by how far, and `tools/compare_simulated.py`
+measures it anew. What makes money here says nothing of a real market: the makers' mistakes are put in.
 """
 
 from collections.abc import Iterator
@@ -33,10 +9,10 @@ from heapq import heappop
 from operator import attrgetter
 
 from foresight.events import MarketEvent, Reference, Spot
-from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS, TIMEFRAME_NS, Origin
+from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS, TIMEFRAME_NS, Origin, SettlesOn
 from foresight.sources.simulated.books import MirroredBook
 from foresight.sources.simulated.makers import Makers
-from foresight.sources.simulated.noise import uniform_stream
+from foresight.sources.simulated.noise import exponential, normal_of, uniform_stream
 from foresight.sources.simulated.paths import AVERAGE_S, AssetPath, Shocks
 from foresight.sources.simulated.windows import Later, Windows
 
@@ -48,11 +24,13 @@ _QUARTER_S = 900
 _YEAR_2026_S = 1_767_225_600
 _QUOTED_AHEAD_S = 5
 _EVEN_TICK = 50
-_WARM_UP_S = 2 * AVERAGE_S
+_WARM_UP_S = 2 * AVERAGE_S["twap60"]
 _RESOLVED_BY_S = 120
 """A window is resolved 20 to 90 s after its end; before a resumed market begins its books, the last ones are."""
 _TOLD_AGAIN_S = 31 * 60
 _DAY_S = 86_400
+_DEPTH_DEVIATION = 0.35
+"""Of the logarithm of a window's usual level size: some windows have twice the depth of others."""
 
 _at_ns = attrgetter("at_ns")
 
@@ -68,6 +46,9 @@ class SimulatedMarket:
     prices to beat and winners. Its history tells the windows of the last day, and of the last 31 minutes all prices;
     books begin at the last quarter of an hour that is two minutes past, and differ from those that a market that ran
     through would have, for takers and makers begin anew. Raises ValueError for an instant before the start.
+
+    `settles_on="spot"` is the rule of before 2026-08-07, under which the recordings were made: paths and seeds are the
+    same, a window is won by the oracle's last price, and no averages are told.
     """
 
     origin: Origin = "simulated"
@@ -80,6 +61,7 @@ class SimulatedMarket:
         duration_ns: int | None = None,
         *,
         resume_ns: int | None = None,
+        settles_on: SettlesOn = "twap60",
     ) -> None:
         for asset, timeframe in slots:
             if timeframe not in TIMEFRAME_NS:
@@ -94,6 +76,7 @@ class SimulatedMarket:
         self._seed = seed
         self._began_s = (self.start_ns - HISTORY_NS) // SECOND_NS
         self._end_ns = None if duration_ns is None else self.start_ns + duration_ns
+        self._settles_on: SettlesOn = settles_on
         self._resumes = resume_ns is not None
         if resume_ns is not None:
             if resume_ns < self.start_ns:
@@ -103,7 +86,7 @@ class SimulatedMarket:
     def events(self) -> Iterator[MarketEvent]:
         """All events in the order of their `at_ns`, from 30 minutes before `start_ns` on."""
         second = self._began_s
-        floor = _Floor(self._seed, self.slots, second)
+        floor = _Floor(self._seed, self.slots, second, self._settles_on)
         end_ns = self._end_ns
         if self._resumes:
             resume_s = self.start_ns // SECOND_NS
@@ -124,13 +107,13 @@ class SimulatedMarket:
 class _Floor:
     """Everything that moves, one second at a time. What it holds does not grow with time."""
 
-    def __init__(self, seed: int, slots: tuple[tuple[str, str], ...], second: int) -> None:
+    def __init__(self, seed: int, slots: tuple[tuple[str, str], ...], second: int, settles_on: SettlesOn) -> None:
         self._later: Later = []
         self._common = Shocks(uniform_stream(seed, "common"))
-        self._paths = {asset: AssetPath(seed, asset) for asset, _ in slots}
+        self._paths = {asset: AssetPath(seed, asset, settles_on) for asset, _ in slots}
         for before in range(second - _WARM_UP_S, second):
             self._walk(before, [])
-        self._pits = [_Pit(seed, slot, number, self._paths[slot[0]]) for number, slot in enumerate(slots)]
+        self._pits = [_Pit(seed, slot, number, self._paths[slot[0]], settles_on) for number, slot in enumerate(slots)]
         for pit in self._pits:
             pit.windows.begin(second, self._later)
 
@@ -168,11 +151,11 @@ class _Floor:
 class _Pit:
     """One slot's trading: its windows, the makers' quotes, and takers."""
 
-    def __init__(self, seed: int, slot: tuple[str, str], number: int, path: AssetPath) -> None:
-        self.windows = Windows(seed, slot, number=number, path=path)
+    def __init__(self, seed: int, slot: tuple[str, str], number: int, path: AssetPath, settles_on: SettlesOn) -> None:
+        self.windows = Windows(seed, slot, number=number, path=path, settles_on=settles_on)
         self._path = path
         self._uniform = uniform_stream(seed, "book", *slot)
-        self._makers = Makers(uniform_stream(seed, "makers", *slot))
+        self._makers = Makers(uniform_stream(seed, "makers", *slot), path.average_s)
         self._phase_ns = int(self._uniform() * 500_000_000) + 100_000_000
         self._book: MirroredBook | None = None
         self._next_book: MirroredBook | None = None
@@ -203,7 +186,8 @@ class _Pit:
     def _quote_ahead(self, second: int, out: list[MarketEvent]) -> None:
         """The next window's book opens a few seconds before the window does, around one half."""
         market = self.windows.next_market()
-        book = MirroredBook(market, level_shares=self._path.profile.level_shares, uniform=self._uniform)
+        level_shares = self._path.profile.level_shares * exponential(_DEPTH_DEVIATION * normal_of(self._uniform()))
+        book = MirroredBook(market, level_shares=level_shares, uniform=self._uniform)
         book.requote(_EVEN_TICK - 1, _EVEN_TICK + 1)
         book.publish(second * SECOND_NS + self._phase_ns, out)
         self._next_book = book

@@ -12,21 +12,23 @@ of such integers: exact, and the same in whatever order it is computed.
 from math import sqrt
 
 from foresight.events import MarketEvent, Reference, Spot
-from foresight.markets import SECOND_NS
+from foresight.markets import SECOND_NS, SettlesOn
 from foresight.sources.simulated.assets import Profile, profile_of
 from foresight.sources.simulated.noise import Uniform, normal_of, uniform_stream
 
 FEED = "binance_sim"
 ORACLE = "oracle_twap60_sim"
-AVERAGE_S = 60
+AVERAGE_S: dict[SettlesOn, int] = {"twap60": 60, "spot": 1}
+"""Of how many oracle values the price is the mean that a window is won by."""
 RING = 64
-"""Seconds that a path remembers; a power of two above `AVERAGE_S`, so that `second & (RING - 1)` is a place."""
+"""Seconds that a path remembers; a power of two above each of them, so that `second & (RING - 1)` is a place."""
 _MASK = RING - 1
 
 _SECONDS_PER_YEAR = 31_557_600
-_JUMPS_PER_SECOND = 1 / 4_000
+_JUMPS_PER_SECOND = 1 / 8_000
 _QUIET_SHARE, _QUIET_SCALE, _BUSY_SCALE = 0.65, 0.35, 1.62
 """Two of three seconds are quiet; the mean squared scale over both kinds is 1.00."""
+_ALARM_KEPT = 0.95
 _BASIS_MIDDLE, _BASIS_REACH = -6e-4, 3e-4
 _BASIS_PULL, _BASIS_STEP = 1 / 3_000, 9e-6
 _VARIANCE_MEMORY = 1 / 200
@@ -88,8 +90,9 @@ class AssetPath:
     of its units, `volatility` is what makers estimate per square-root second, `alarm_ticks` what a jump adds to their
     half spread."""
 
-    def __init__(self, seed: int, asset: str) -> None:
+    def __init__(self, seed: int, asset: str, settles_on: SettlesOn = "twap60") -> None:
         self.profile: Profile = profile_of(asset)
+        self.average_s = AVERAGE_S[settles_on]
         self._asset = asset
         self._uniform = uniform_stream(seed, "path", asset)
         self._own = Shocks(uniform_stream(seed, "own", asset))
@@ -110,7 +113,7 @@ class AssetPath:
 
     def step(self, second: int, common: Shocks, out: list[MarketEvent]) -> None:
         """Move to this second and append what the feeds say in it: the spot price, and the average stamped one second
-        before, which takes about 1.2 s to arrive."""
+        before, which takes about 1.2 s to arrive; no average where none settles."""
         self.is_wild = self._own.regime.is_wild or common.regime.is_wild
         self._move(common)
         self._observe(second)
@@ -119,16 +122,18 @@ class AssetPath:
         out.append(Spot(at_ns + 20_000_000 + int(uniform() * 60_000_000), self._asset, FEED, price, at_ns))
         arrival = at_ns + 120_000_000 + int(uniform() * 160_000_000)
         stamped = at_ns - SECOND_NS
-        out.append(Reference(arrival, self._asset, "twap60", self.average(second - 1), stamped, ORACLE))
+        if self.average_s > 1:
+            out.append(Reference(arrival, self._asset, "twap60", self.average(second - 1), stamped, ORACLE))
         if self.is_wild:
             self._tick_between(at_ns + SECOND_NS // 2, out)
 
     def average_total(self, second: int) -> int:
-        """The sum of the 60 oracle values, in units, that end at `second`; for this second and the three before."""
-        return self.totals[second & _MASK] - self.totals[(second - AVERAGE_S) & _MASK]
+        """The sum of the `average_s` oracle values, in units, that end at `second`; for this second and the three
+        before."""
+        return self.totals[second & _MASK] - self.totals[(second - self.average_s) & _MASK]
 
     def average(self, second: int) -> float:
-        return self.average_total(second) / (AVERAGE_S * self.units)
+        return self.average_total(second) / (self.average_s * self.units)
 
     def _move(self, common: Shocks) -> None:
         own = self._own
@@ -136,7 +141,7 @@ class AssetPath:
         self._half_step = False
         change = self._per_second * (self._weight * common.value + self._own_weight * own.value)
         self._price *= 1.0 + change
-        self.alarm_ticks = 2.0 if own.is_jump or common.is_jump else 0.8 * self.alarm_ticks
+        self.alarm_ticks = 2.0 if own.is_jump or common.is_jump else _ALARM_KEPT * self.alarm_ticks
         seen = min(change * change, _RETURN_SEEN_MAX * self._variance)
         self._variance += _VARIANCE_MEMORY * (seen - self._variance)
         self.volatility = sqrt(self._variance)

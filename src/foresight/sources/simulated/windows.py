@@ -4,18 +4,17 @@ import hashlib
 from heapq import heappush
 
 from foresight.events import Listed, MarketEvent, Reference, Resolved
-from foresight.markets import SECOND_NS, TIMEFRAME_NS, Market, MarketId, Outcome, Token
+from foresight.markets import SECOND_NS, TIMEFRAME_NS, Market, MarketId, Outcome, SettlesOn, Token
 from foresight.sources.simulated.noise import uniform_stream
 from foresight.sources.simulated.paths import ORACLE, AssetPath
 
 SOURCE = "simulated"
-RESOLVED_BY = "simulated:twap60"
 
 Later = list[tuple[int, int, int, MarketEvent]]
 """A heap of events that are decided but not due: (at_ns, number of the slot, number within the slot, event)."""
 
 
-def market_of(asset: str, timeframe: str, start_s: int) -> Market:
+def market_of(asset: str, timeframe: str, start_s: int, settles_on: SettlesOn = "twap60") -> Market:
     """The market of the window that starts at this Unix second; the same for every seed."""
     market_id = MarketId(f"{asset.lower()}-updown-{timeframe}-{start_s}")
     return Market(
@@ -27,6 +26,7 @@ def market_of(asset: str, timeframe: str, start_s: int) -> Market:
         up=_token(market_id, "UP"),
         down=_token(market_id, "DOWN"),
         source=SOURCE,
+        settles_on=settles_on,
     )
 
 
@@ -37,12 +37,15 @@ def winner(open_total: int, close_total: int) -> Outcome:
 
 class Windows:
     """The windows of one slot. `market` is the open one, None before the first boundary; `strike_total` is its price to
-    beat as a sum of 60 oracle values in units."""
+    beat as a sum of oracle values in units."""
 
-    def __init__(self, seed: int, slot: tuple[str, str], *, number: int, path: AssetPath) -> None:
+    def __init__(
+        self, seed: int, slot: tuple[str, str], *, number: int, path: AssetPath, settles_on: SettlesOn = "twap60"
+    ) -> None:
         self._asset, self._timeframe = slot
         self._number = number
         self._pushed = 0
+        self._settles_on: SettlesOn = settles_on
         self._path = path
         self._uniform = uniform_stream(seed, "windows", *slot)
         self.length_s = TIMEFRAME_NS[self._timeframe] // SECOND_NS
@@ -58,7 +61,7 @@ class Windows:
 
     def next_market(self) -> Market:
         """The market of the window that opens at the next boundary."""
-        return market_of(self._asset, self._timeframe, self.end_s)
+        return self._market(self.end_s)
 
     def turn(self, second: int, later: Later) -> None:
         """At a boundary: settle the window that ends, open the next, list the one after the one after it."""
@@ -67,8 +70,8 @@ class Windows:
         if self.market is not None:
             at_ns = now_ns + self._between(20, 90)
             outcome = winner(self.strike_total, total)
-            self._push(later, Resolved(at_ns, self.market.market_id, outcome, RESOLVED_BY))
-        self.market = market_of(self._asset, self._timeframe, second)
+            self._push(later, Resolved(at_ns, self.market.market_id, outcome, f"simulated:{self._settles_on}"))
+        self.market = self._market(second)
         self.strike_total = total
         self.end_s = second + self.length_s
         told = (self._path.average(second), now_ns, ORACLE, self._timeframe)
@@ -76,7 +79,10 @@ class Windows:
         self._list(second + 2 * self.length_s, now_ns + self._between(0, 20), later)
 
     def _list(self, start_s: int, at_ns: int, later: Later) -> None:
-        self._push(later, Listed(at_ns, market_of(self._asset, self._timeframe, start_s)))
+        self._push(later, Listed(at_ns, self._market(start_s)))
+
+    def _market(self, start_s: int) -> Market:
+        return market_of(self._asset, self._timeframe, start_s, self._settles_on)
 
     def _push(self, later: Later, event: MarketEvent) -> None:
         self._pushed += 1

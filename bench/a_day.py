@@ -1,9 +1,11 @@
-"""Twelve hours of simulated time with `--fast` in a real process: does memory stay where it is after the first hour?
+"""A day of simulated time with `--fast` in a real process: does memory stay where it is after the first hour, and how
+much does a day leave on disk?
 
 How far the process has come is read from its own journal; its resident memory is sampled beside. Reported are the
 highest resident memory in each simulated hour, and a straight line through the hours after the first. The process
 grows on purpose for an hour, until the tape is full; `grown_mb` is by how much the highest later hour passes the
-first, and `slope_mb_per_hour` the line's slope. Prints one JSON document.
+first, and `slope_mb_per_hour` the line's slope. `kept_mb` is what the record and the run's journal and ledger hold.
+Prints one JSON document.
 """
 
 import tempfile
@@ -14,7 +16,7 @@ from statistics import linear_regression
 from measuring import Document, arguments, machine, tell
 from processes import NS_PER_HOUR, Sample, a_bot, document_of, journal_time, samples_of, started
 
-HOURS = 12
+HOURS = 24
 BAR_GROWN_MB = 8.0
 """What is bounded but fills slowly: the page caches of two SQLite files (4 MB), entries that wait for the disk (2 MB),
 the newest latenesses of each slot (0.5 MB), and holes in the heap. A view kept for ever by each evaluation would be
@@ -30,6 +32,7 @@ def measured(hours: int) -> Document:
         with started(bot, *options) as process:
             samples = samples_of(process, every_s=0.2, venue_time=journal_time(bot))
         seconds = time.perf_counter() - begun
+        kept = {name: _megabytes(bot / "data" / name) for name in ("record", "runs")}
         told = {name: document_of(name, "--bot", str(bot)) for name in ("status", "presence", "trades")}
     trades = told["trades"]["trades"]
     assert isinstance(trades, list)
@@ -40,8 +43,14 @@ def measured(hours: int) -> Document:
         "evaluations": told["status"]["evaluations"],
         "trades": len(trades),
         "presence": {name: told["presence"][name] for name in ("due", "done", "late", "missed", "blind")},
+        "kept_mb": {name: round(value, 1) for name, value in kept.items()},
+        "kept_mb_per_day": {name: round(value * 24 / hours, 1) for name, value in kept.items()},
         **memory_of(by_hour(samples)),
     }
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def by_hour(samples: list[Sample]) -> list[float]:

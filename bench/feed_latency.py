@@ -24,8 +24,7 @@ from foresight.bot_folder import BotFolder, init_bot
 from foresight.cli.sockets import LOCAL_CREDENTIALS
 from foresight.config import load_config
 from foresight.events import Event, Spot
-from foresight.feeds import binance
-from foresight.feeds import feeds as assembly
+from foresight.feeds import binance, exchange
 from foresight.feeds.connection import Connection, connect
 from foresight.feeds.endpoints import local
 from foresight.feeds.feeds import Feeds, Plan
@@ -76,10 +75,10 @@ class Timed(binance.BinanceChannel):
     """Stamps prices with the time of their sending; the engine takes any stamp of the right order."""
 
     def _quote(self, message: BookTicker) -> None:
-        now_ns = self._around.now_ns()
-        asset = self._assets[message.symbol]
-        self._told[asset] = ((message.bid + message.ask) / 2, now_ns)
+        now_ns, asset = self._around.now_ns(), self._assets[message.symbol]
         price = (message.bid + message.ask) / 2
+        self._witnesses.quoted_ns[asset] = now_ns
+        self._told[asset] = (price, now_ns)
         self._around.put(Spot(now_ns, asset, "binance", price, now_ns - (time.monotonic_ns() - message.update_id)))
 
 
@@ -130,7 +129,7 @@ async def whole_bot(home: Path, sender: Sender, *, quick: bool) -> dict[str, Any
     joined = await join(endpoints)
     slots = tuple((asset, timeframe) for asset in config.slots.assets for timeframe in config.slots.timeframes)
     plan = Plan(slots=slots, endpoints=endpoints, credentials=LOCAL_CREDENTIALS)
-    assembly.BinanceChannel = Timed  # type: ignore[misc]  # the one thing that is not the bot's own: stamps of the sending
+    exchange.BinanceChannel = Timed  # type: ignore[misc]  # the one thing that is not the bot's own: stamps of the sending
     feeds = Feeds(
         plan, now_ns=joined.clock.now_ns, rejects=folder.data / "rejects", tell=lambda _: None, spot=plan.assets
     )
@@ -224,11 +223,11 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--keep", action="store_true", help="also write bench/results/feeds.json")
+    parser.add_argument("--keep", action="store_true", help="also write bench/results/feed_latency.json")
     options = parser.parse_args()
     document = {"machine": machine(), "quick": options.quick, **measure(quick=options.quick)}
     if options.keep:
-        keep("feeds.json", document)
+        keep("feed_latency.json", document)
     tell(document)
 
 
