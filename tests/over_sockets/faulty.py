@@ -132,7 +132,7 @@ async def _try(run: Run, case: Case) -> Seen:
     for each in (*case.beside, case):
         await switch_on(run, each.fault, each.asked, each.parameters)
         if each.fault == "garbage":
-            await _used_up(run)  # two at once would each come before what the other sends too
+            await used_up(run)  # two at once would each come before what the other sends too
     seen: set[str] = set()
     problems: list[str] = []
     try:
@@ -164,7 +164,7 @@ async def switch_on(run: Run, name: str, asked: Mapping[str, object], parameters
     await run.ask("/control/faults", method="POST", body=body)
 
 
-async def _used_up(run: Run) -> None:
+async def used_up(run: Run) -> None:
     """Waits until no fault is on any more."""
     async with asyncio.timeout(SECONDS_LONGEST):
         while (await run.ask("/control/status"))["faults"]:

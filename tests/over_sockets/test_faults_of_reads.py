@@ -30,7 +30,7 @@ READS = (
         for fault, parameters in (
             ("http_429", {}),
             ("http_429", {"retry_after": 2}),
-            ("http_418", {}),
+            ("http_418", {"retry_after": 2}),
             ("http_500", {}),
             ("http_503", {}),
             ("http_reset", {}),
