@@ -56,7 +56,9 @@ class Run(msgspec.Struct):
                 while not is_it():
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"not within {within_s} s; {self.states()}; {self.told()[-5:]}; {self.feeds.health()}") from None
+            health = self.feeds.health()
+            text = f"not within {within_s} s; {self.states()}; {self.told()[-5:]}; {health}"
+            raise AssertionError(text) from None
 
     async def rounds(self, count: float) -> None:
         period_ns = self.bot.engine.settings.period_ns
