@@ -310,6 +310,28 @@ def test_a_stale_underlying_refuses_entries_and_an_absent_one_does_not() -> None
     assert judged_names(harness) == [["stale_feed"]]
 
 
+@pytest.mark.parametrize(("quiet_s", "is_refused"), [(10, False), (11, True)])
+@pytest.mark.parametrize("topic", ["underlying", "book"])
+def test_news_that_comes_while_live_code_thinks_does_not_make_its_answer_one_on_fresh_data(
+    topic: str, quiet_s: int, is_refused: bool
+) -> None:
+    asked_ns = NOON_NS + seconds(15)
+    harness, market = a_running_harness(*[Says()] * 3, Says(proposal=an_entry(), after_ns=seconds(1)))
+    quiet_ns, fresh_ns = asked_ns - seconds(quiet_s), asked_ns - 1
+    harness.run_to(quiet_ns - 1)
+    for at_ns in sorted((quiet_ns, fresh_ns)):
+        harness.run_to(at_ns)
+        if (topic == "underlying") == (at_ns == quiet_ns):
+            harness.give(a_spot(100, at_ns=at_ns))
+        if (topic == "book") == (at_ns == quiet_ns):
+            harness.quote(market)
+    harness.run_to(asked_ns + seconds(0.5))
+    harness.give(a_spot(100, at_ns=asked_ns + seconds(0.5)))
+    harness.quote(market)
+    harness.run_for(1)
+    assert judged_names(harness) == [["stale_feed"] if is_refused else []]
+
+
 def test_an_order_leaves_the_rate_after_a_minute() -> None:
     account = Account()
     account.sent(NOON_NS, ("v1", 1))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,7 @@ class Run(msgspec.Struct):
         """Every notice so far."""
         return [notice.text for notice in self.bot.sink.notices]
 
-    async def ask(self, path: str, *, method: str = "GET", body: object = None) -> object:
+    async def ask(self, path: str, *, method: str = "GET", body: object = None) -> Any:
         """Asks the venue, off the loop."""
         return await asyncio.to_thread(self.venue.ask, path, method=method, body=body)
 
@@ -55,7 +56,9 @@ class Run(msgspec.Struct):
                 while not is_it():
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"not within {within_s} s; {self.states()}; {self.told()[-5:]}") from None
+            health = self.feeds.health()
+            text = f"not within {within_s} s; {self.states()}; {self.told()[-5:]}; {health}"
+            raise AssertionError(text) from None
 
     async def rounds(self, count: float) -> None:
         period_ns = self.bot.engine.settings.period_ns

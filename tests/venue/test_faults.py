@@ -518,6 +518,18 @@ def test_a_contrary_winner_has_an_official_price_that_agrees_with_it() -> None:
     with_venue(work)
 
 
+def test_a_silent_underlying_has_no_candles_either() -> None:
+    async def work(venue: Venue) -> None:
+        async with venue.socket("/ws/btcusdt@kline_1s/ethusdt@kline_1s") as socket:
+            venue.tell(a_price(1.0), a_price(2.0, asset="ETH"))
+            await venue.fault("silent_underlying", "BTC")
+            for count_s in (1, 2, 3):
+                venue.server.desk.pump.idle(NOON_NS + seconds(count_s))
+            assert {(await socket.frame())["s"] for _ in range(2)} == {"ETHUSDT"}
+
+    with_venue(work)
+
+
 def test_an_underlying_and_an_oracle_fall_silent() -> None:
     async def work(venue: Venue) -> None:
         async with venue.socket("/ws/btcusdt@aggTrade/ethusdt@aggTrade") as socket, venue.polybolt() as prices:

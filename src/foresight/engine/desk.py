@@ -21,6 +21,7 @@ from foresight.effects import (
 )
 from foresight.engine.books import BookState
 from foresight.engine.gates import GateScores
+from foresight.engine.markets_state import Ages
 from foresight.engine.orders import Flight, OrdersInFlight
 from foresight.engine.risk import Account, Context, Exposure, approve, refusals_of
 from foresight.engine.settings import Settings
@@ -30,9 +31,6 @@ from foresight.ledger import Books, Position, Trade, fold
 from foresight.markets import Market, MarketId, OrderId, Outcome, SlotId
 from foresight.money import MICROS, text_of
 from foresight.strategy import Enter, Exit
-
-Ages = tuple[int | None, int | None]
-"""Nanoseconds since the underlying, and since the oracle, was last told; None where it never was."""
 
 NAMES_MAX = 128
 """Names of refusals that are counted one by one; gates are named by live code, which could name without end."""
@@ -80,13 +78,14 @@ class Desk:
         window: Window,
         *,
         now_ns: int,
-        ages_ns: Ages,
+        ages: Ages,
+        seen_book_ns: int,
         silent_topics: Sequence[str] = (),
     ) -> tuple[Refusal, ...]:
-        """Risk's refusals of a proposal. `ages_ns` are those of the underlying and of the oracle's price;
-        `silent_topics` are the further topics that are past the underlying's limit."""
+        """Risk's refusals of a proposal. `seen_book_ns` is how old the book was that it was decided on, `silent_topics`
+        are the further topics that are past the underlying's limit."""
         self.account.turn_to(now_ns)
-        context = self._context(proposal, slot, window, now_ns, ages_ns)
+        context = self._context(proposal, slot, window, now_ns, ages, seen_book_ns)
         if silent_topics:
             context = msgspec.structs.replace(context, silent_topics=tuple(silent_topics))
         return refusals_of(context, self._settings.risk)
@@ -98,7 +97,15 @@ class Desk:
                 name = "other"
             self.refusals[name] = self.refusals.get(name, 0) + 1
 
-    def _context(self, proposal: Enter | Exit, slot: SlotState, window: Window, now_ns: int, ages_ns: Ages) -> Context:
+    def _context(
+        self,
+        proposal: Enter | Exit,
+        slot: SlotState,
+        window: Window,
+        now_ns: int,
+        ages: Ages,
+        seen_book_ns: int,
+    ) -> Context:
         book = book_of(window, proposal.outcome)
         is_entry = isinstance(proposal, Enter)
         stake = proposal.stake_micros if isinstance(proposal, Enter) else 0
@@ -115,9 +122,9 @@ class Desk:
             has_order_in_flight=slot.pending_order is not None,
             holds_this_side=self._held(window.market.market_id, proposal.outcome) is not None,
             window_left_ns=0 if window.is_settled else window.market.end_ns - now_ns,
-            book_age_ns=now_ns - told_ns,
-            underlying_age_ns=ages_ns[0],
-            reference_age_ns=ages_ns[1],
+            book_age_ns=max(now_ns - told_ns, seen_book_ns),
+            underlying_age_ns=ages.underlying_ns,
+            reference_age_ns=ages.reference_ns,
             exposure=self._exposure(slot),
             day_pnl_micros=self.account.day_pnl_micros,
             loss_streak=self.account.loss_streak,

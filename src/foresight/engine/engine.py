@@ -26,7 +26,7 @@ from foresight.engine.answers import problem_of
 from foresight.engine.books import BookState
 from foresight.engine.desk import Desk, book_of
 from foresight.engine.digest import DecisionDigest
-from foresight.engine.markets_state import MarketsState
+from foresight.engine.markets_state import Ages, MarketsState
 from foresight.engine.settings import Settings
 from foresight.engine.shadow import ShadowBook
 from foresight.engine.slots import SlotState, Window, stall_cause
@@ -71,13 +71,15 @@ SAMPLE_EVERY_NS = 5 * SECOND_NS
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An evaluation that live code has not answered yet."""
+    """An evaluation that live code has not answered yet. `ages` are those of what its view shows."""
 
     slot: SlotState
     window: Window
     view: View
     is_due: bool
     blind: tuple[str, ...]
+    ages: Ages
+    silent_topics: list[str]
 
 
 class Engine:
@@ -286,7 +288,8 @@ class Engine:
         self.evaluations += 1
         view = self._view(slot, window, due_ns=due_ns, now_ns=now_ns)
         blind = tuple(self.markets.topics_blind(slot, window, now_ns))
-        self._asked[self.evaluations] = Asked(slot, window, view, is_due, blind)
+        ages, silent = self.markets.ages(slot.asset, now_ns), self._silent_topics(slot, now_ns)
+        self._asked[self.evaluations] = Asked(slot, window, view, is_due, blind, ages, silent)
         slot.pending_evaluation = self.evaluations
         slot.look(window, self.markets.prices[slot.asset])
         slot.note = f"blind: {', '.join(blind)}" if blind else ""
@@ -397,17 +400,15 @@ class Engine:
         assert proposal is not None
         self.desk.gates.count(event.verdicts)
         by_gates = gates.refusals_of(event.verdicts, self.settings)
-        series = self.markets.prices[slot.asset]
+        # What came while live code thought does not make its answer one on fresh data: the older of both counts.
         by_risk = self.desk.refuse(
             proposal,
             slot,
             window,
             now_ns=event.at_ns,
-            ages_ns=(
-                event.at_ns - series.at_ns if series.feed else None,
-                self.markets.oracle_age_ns(slot.asset, event.at_ns),
-            ),
-            silent_topics=self.markets.stale_topics(slot, event.at_ns, self.settings.risk.underlying_age_max_ns),
+            ages=self.markets.ages(slot.asset, event.at_ns).or_older(asked.ages),
+            seen_book_ns=round((asked.view.book(proposal.outcome).age_s or 0.0) * SECOND_NS),
+            silent_topics=sorted({*asked.silent_topics, *self._silent_topics(slot, event.at_ns)}),
         )
         if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
             ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]
@@ -416,6 +417,9 @@ class Engine:
         refusals = by_gates + by_risk
         self.desk.count_refusals(refusals)
         return refusals
+
+    def _silent_topics(self, slot: SlotState, now_ns: int) -> list[str]:
+        return self.markets.stale_topics(slot, now_ns, self.settings.risk.underlying_age_max_ns)
 
     def _on_filled(self, event: OrderFilled) -> Sequence[Effect]:
         return self.desk.filled(self.seq, event)

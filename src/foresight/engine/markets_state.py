@@ -18,6 +18,20 @@ FORGET_AFTER_NS = 24 * 60 * MINUTE_NS
 """A window that nobody resolves is forgotten after a day, unless a position waits in it."""
 
 
+class Ages(msgspec.Struct, frozen=True, gc=False):
+    """Nanoseconds since the underlying, and since the oracle, was last told; None where it never was."""
+
+    underlying_ns: int | None
+    reference_ns: int | None
+
+    def or_older(self, other: "Ages") -> "Ages":
+        """Of each the greater that is known."""
+        return Ages(
+            _older(self.underlying_ns, other.underlying_ns),
+            _older(self.reference_ns, other.reference_ns),
+        )
+
+
 class MarketsState:
     """Slots in the order of the settings; windows that have ended wait in `ended` for their resolution."""
 
@@ -208,10 +222,18 @@ class MarketsState:
             if (series := self.watched(name)) is None or not series.feed or now_ns - series.at_ns > limit_ns
         ]
 
+    def ages(self, asset: str, now_ns: int) -> Ages:
+        series = self.prices[asset]
+        return Ages(now_ns - series.at_ns if series.feed else None, self.oracle_age_ns(asset, now_ns))
+
     def oracle_age_ns(self, asset: str, now_ns: int) -> int | None:
         """Since the oracle last told anything of this asset; None where it never has."""
         told_ns = self.oracle_at_ns.get(asset)
         return None if told_ns is None else now_ns - told_ns
+
+
+def _older(one_ns: int | None, other_ns: int | None) -> int | None:
+    return max((age_ns for age_ns in (one_ns, other_ns) if age_ns is not None), default=None)
 
 
 def _keep_open(window: Window | None, event: Reference, timeframe: str) -> None:

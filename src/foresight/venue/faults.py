@@ -241,6 +241,8 @@ def _concerns(name: str, kind: str, labels: Labels) -> bool:
             return kind == "price_change"
         case "no_initial_book":
             return kind == "snapshot" and "clob" in labels
+        case "silent_underlying":  # its candles come by the clock, whether or not prices do
+            return not labels.isdisjoint(("binance", "binance_futures")) and kind not in _ANSWERS
         case "reshape":
             return "clob" in labels and kind not in _ANSWERS
         case "duplicate" | "out_of_order":
@@ -284,4 +286,5 @@ _FRAME_FAULTS: dict[str, Callable[[Active, bytes, int], list[bytes]]] = {
     "drop_delta": _nothing,
     "no_initial_book": _nothing,
     "garbage": _spoiled,
+    "silent_underlying": _nothing,
 }
