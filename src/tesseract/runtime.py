@@ -68,6 +68,7 @@ class Runtime(Generic[Value]):
         on_event: Callable[[Event], None] = lambda _event: None,
         on_note: Callable[[str], None] = lambda _text: None,
         strategy_of: Callable[[str], str] = lambda _key: "",
+        keys: Iterable[str] = (),
         rounds: int = 12,
         tape_ns: int = TAPE_NS,
         path: Sequence[str] = (),
@@ -77,10 +78,11 @@ class Runtime(Generic[Value]):
         prepare_s: float = PREPARE_S,
         on_needs: Callable[[tuple[str, ...]], None] = lambda _needs: None,
     ) -> None:
-        """Nothing runs before `start`. `path` goes in front of `sys.path` where the contract is imported; live
-        code can import from there too, but never from a folder around the live tree or the store. A probation lasts
-        `rounds` answers of each key, the tape reaches back `tape_ns` of the program's time, and `now_ns` is the clock
-        of the store and of `ask`. With `in_process` nothing is followed: each deploy is a request.
+        """Nothing runs before `start`. `path` goes in front of `sys.path` where the contract is imported; live code can
+        import from there too, but never from a folder around the live tree or the store. A probation lasts `rounds`
+        answers of each key, the tape reaches back `tape_ns` of the program's time, and `now_ns` is the clock of the
+        store and of `ask`. With `in_process` nothing is followed: each deploy is a request. `keys` are those that will
+        be called: a request may name them before their first call.
 
         Where the contract lets releases need something, `prepare(needs, done)` is asked to have it ready before a
         commit: it calls `done(None)`, or `done` with a sentence that refuses the release, at once or within
@@ -92,6 +94,7 @@ class Runtime(Generic[Value]):
         self._on_event = on_event
         self._on_note = on_note
         self._path = tuple(path)
+        self._keys = frozenset(keys)
         self._in_process = in_process
         self._now_ns = now_ns
         self._needs = Needs(prepare, on_needs, prepare_s)
@@ -249,9 +252,10 @@ class Runtime(Generic[Value]):
             self._refuse(f"the request cannot be encoded: {error}")
 
     def _known_keys(self, keys: Iterable[str]) -> tuple[str, ...]:
-        unknown = [key for key in keys if key not in self.seam.routes]
+        callable_now = self._keys | self.seam.routes.keys()
+        unknown = [key for key in keys if key not in callable_now]
         if unknown:
-            known = ", ".join(sorted(self.seam.routes)) or "none yet"
+            known = ", ".join(sorted(callable_now)) or "none yet"
             self._refuse(f"{', '.join(unknown)}: nothing of that name is called; the keys are {known}")
         return tuple(keys)
 

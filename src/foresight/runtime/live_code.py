@@ -89,6 +89,7 @@ class LiveCode:
             on_event=self._happened,
             on_note=warn,
             strategy_of=lambda key: self._strategies.get(SlotId(key), ""),
+            keys=self._strategies,
             rounds=config.deploy.probation_rounds,
             in_process=in_process,
             now_ns=wall_ns,
