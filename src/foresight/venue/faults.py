@@ -69,7 +69,7 @@ MENU = (
 )
 BY_NAME = {fault.name: fault for fault in MENU}
 
-NESTED = 5_000
+NESTED = 50_000
 GARBAGE: dict[str, bytes] = {
     "truncated": b'{"event_type":"book","market":"0x',
     "not_json": b"<html>502 Bad Gateway</html>",
