@@ -119,7 +119,7 @@ def test_a_stopped_bot_is_opened_as_frames(everything: tuple[Path, str]) -> None
     assert proposed["verdicts"].list.len().min() > 0
     trades = data.trades()
     assert trades.columns == list(TRADES)
-    assert set(trades["state"]) == {"closed"}
+    assert "closed" in set(trades["state"]) <= {"closed", "open"}
     presence = data.presence()
     assert presence.columns == list(PRESENCE)
     assert dict(presence.select("slot", "due").iter_rows())["btc-5m"] > 200

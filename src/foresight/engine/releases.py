@@ -10,16 +10,15 @@ FAILURES_MAX = 3
 """A slot whose due evaluations fail so many times in a row is paused, until another release answers there."""
 ORDER_RATE = "order_rate"
 """The risk rule that is a tripwire, too."""
-NEVER_NS = 2**63 - 1
 PAUSED = f"paused: live code failed {FAILURES_MAX} rounds in a row"
 
 
 class LiveReleases:
     """The release that answers most slots, for screens; each slot knows its own. `since_ns` is when the first one of
-    all was bound: before that nobody can answer, and nothing is due."""
+    all was bound: what was due before that is held against nobody."""
 
     def __init__(self) -> None:
-        self.since_ns = NEVER_NS
+        self.since_ns = 0
         self.release, self.digest, self.revision = "v0", "", 0
         self.params: dict[str, object] = {}
 
@@ -46,7 +45,7 @@ class LiveReleases:
                 return [Journal(seq, event.at_ns, entry), Notify(event.at_ns, "error", event.text)]
 
     def _bound(self, seq: int, event: ReleaseBound, slots: Iterable[SlotState]) -> Sequence[Effect]:
-        self.since_ns = min(self.since_ns, event.at_ns)
+        self.since_ns = self.since_ns or event.at_ns
         if not event.slots:
             self.release, self.digest, self.revision = event.release, event.digest, event.revision
             self.params = event.params
