@@ -106,7 +106,7 @@ async def _feed(take: Take, events: list[Recorded], seconds: float) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _tick(seconds: float) -> array[float]:
+async def _tick(seconds: float) -> "array[float]":
     """The lateness of every instant of a 1 ms timer, in milliseconds."""
     late = array("d")
     begun, next_s = time.perf_counter(), TICK_S
@@ -119,7 +119,7 @@ async def _tick(seconds: float) -> array[float]:
     return late
 
 
-async def _slice(take: Take, events: list[Recorded], seconds: float) -> array[float]:
+async def _slice(take: Take, events: list[Recorded], seconds: float) -> "array[float]":
     async with asyncio.TaskGroup() as group:
         late = group.create_task(_tick(seconds))
         group.create_task(_feed(take, events, seconds))

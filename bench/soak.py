@@ -18,6 +18,8 @@ PARTS: Parts = {
     "presence": ("presence.py",),
     "storm_second_by_second": ("storm.py", "--plan", "second"),
     "storm_at_the_due_instant": ("storm.py", "--plan", "due"),
+    "storm_second_over_sockets": ("storm.py", "--plan", "second_over_sockets"),
+    "storm_due_over_sockets": ("storm.py", "--plan", "due_over_sockets"),
     "ten_thousand_deploys": ("deploys.py",),
     "swap_at_every_step": ("swaps.py",),
 }

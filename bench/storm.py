@@ -1,7 +1,8 @@
 """Ten minutes of a storm: a whole bot in its pace while releases come down on it, one in three of them bad.
 
 `second`: a round every half second and a deploy every second. `due`: the pace of the market, commits within 20 ms of
-the instant at which a round is due. What must hold is said in `tests/storms/storm.py`. Prints one JSON document.
+the instant at which a round is due. `…_over_sockets` trades at a local venue, with no reconnect. What must hold is said
+in `tests/storms/storm.py`. Prints one JSON document.
 """
 
 import sys
@@ -14,9 +15,14 @@ from measuring import BENCH, Document, arguments, machine, spread, tell
 
 sys.path.insert(0, str(BENCH.parent / "tests"))
 
-from storms.storm import AT_THE_DUE_INSTANT, SECOND_BY_SECOND, run_storm
+from storms.storm import AT_THE_DUE_INSTANT, OVER_SOCKETS, SECOND_BY_SECOND, SECONDS_OVER_SOCKETS, run_storm
 
-PLANS = {"second": SECOND_BY_SECOND, "due": AT_THE_DUE_INSTANT}
+PLANS = {
+    "second": SECOND_BY_SECOND,
+    "due": AT_THE_DUE_INSTANT,
+    "second_over_sockets": SECONDS_OVER_SOCKETS,
+    "due_over_sockets": OVER_SOCKETS,
+}
 SECONDS = 600.0
 
 
