@@ -90,6 +90,8 @@ def test_odd_late_and_silent_winners_settle_by_the_venue_and_by_whoever_tells(tm
         return markets[name]
 
     async def work(run: Run) -> None:
+        for slot in ("btc-5m", "eth-5m"):
+            await hold(run, "the one that the bot came into", slot)  # its beginning has not been heard
         late, tied = await hold(run, "late", "eth-5m"), await hold(run, "tie", "btc-5m")
         await switch_on(run, "late_resolution", {"target": late}, {"delay_s": 600.0})
         await switch_on(run, "tie", {"target": tied}, {})
