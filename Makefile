@@ -20,7 +20,7 @@ COVERAGE := $(COVERED:%=--cov=src/%) --cov-report=term --cov-report=json:$(VENV)
 # Each worker begins with its share of the files, in their order, and takes from another one when it has none left.
 SPREAD := -n auto --maxprocesses 4 --dist worksteal
 
-INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy
+INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end
 
 # Many tests wait for processes, so they run on all cores. Those that hold a bar of time can fail beside others on a busy
 # machine: what failed is run once more, alone, and must pass then. Both results are printed.
@@ -29,7 +29,7 @@ test: $(READY)
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(COVERAGE) --cov-append $(ARGS)
 	$(BIN)/python tools/coverage_floor.py $(VENV)/coverage.json
 
-# What depends on the interpreter: the runtime that changes code, and the engine's arithmetic.
+# What depends on the interpreter: the runtime that changes code, the engine's arithmetic, and whole runs.
 test-interpreter: $(READY)
 	$(BIN)/python -m pytest $(SPREAD) $(INTERPRETER) $(ARGS) || \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(INTERPRETER) $(ARGS)

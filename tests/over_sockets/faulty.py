@@ -103,7 +103,7 @@ def a_knocking_bot(home: Path, **changes: dict[str, object]) -> Path:
         "slots": {"assets": ["BTC", "ETH", "HYPE"], "timeframes": ["5m"]},
         "risk": {"orders_per_minute_max": 600, **changes.pop("risk", {})},
     }
-    folder = a_bot_folder(home, **{"record": {"on": True}, **tables, **changes})
+    folder = a_bot_folder(home, **{**tables, **changes})
     (folder / "strategy" / "__init__.py").write_text(KNOCKS)
     return folder
 

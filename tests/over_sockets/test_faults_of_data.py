@@ -44,7 +44,7 @@ Entry = TypeVar("Entry", FillBooked, SettlementBooked)
 
 def a_buying_bot(home: Path, **changes: dict[str, object]) -> Path:
     slots: dict[str, object] = {"assets": ["BTC", "ETH"], "timeframes": ["5m"]}
-    folder = a_bot_folder(home, slots=slots, risk={"loss_streak_max": 1_000}, record={"on": True}, **changes)
+    folder = a_bot_folder(home, slots=slots, risk={"loss_streak_max": 1_000}, **changes)
     (folder / "strategy" / "__init__.py").write_text(BUYS)
     return folder
 

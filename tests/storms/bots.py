@@ -26,9 +26,7 @@ def slots_table(slots: Sequence[tuple[str, str]]) -> dict[str, object]:
 SETTINGS: dict[str, dict[str, object]] = {
     "slots": slots_table(SLOTS),
     "deploy": {"follow": "none", "rehearse_min": 0},
-    "record": {"on": False},
 }
-"""What is recorded is not what these tests are about, and its writer's start takes a core for half a second."""
 
 
 def a_bot_folder(home: Path, **changes: dict[str, object]) -> Path:

@@ -225,7 +225,7 @@ class Line:
         connection = await connect(url, self._numbers, channel.took, self._forget, self._begin)
         try:
             await connection.wait_warm(WARM_S)
-        except BaseException:
+        except BaseException:  # raised again: a cancelled attempt leaves no connection without an owner
             connection.close("not needed any more")
             raise
         if connection.ended is not None:
