@@ -1,7 +1,8 @@
 """A rehearsal: a candidate over the tape, before it may go live.
 
 Every key is folded from the release's first state, and the answers are compared with what was decided then. It ends
-early when a whole instant's calls take longer than the limit: a candidate that is too slow is known after one round.
+early when an instant's calls take longer together than the limit, and do when they are made again: a candidate that is
+too slow is known after one round, and one that met a busy machine is not refused for it.
 """
 
 import statistics
@@ -20,6 +21,8 @@ FAULTS_TOLD = 3
 """Different ones; after so many failed inputs the next one ends the rehearsal."""
 EXAMPLES_TOLD = 5
 TOLD_CHARACTERS_MAX = 600
+LOOKS_MAX = 3
+"""How often the calls of an instant over the limit are timed; of each call the shortest time counts."""
 
 
 class Rehearsal:
@@ -38,6 +41,8 @@ class Rehearsal:
         self._examples: list[str] = []
         self._faulty = self._compared = self._differing = 0
         self._rounds: dict[int, list[int]] = {}
+        self._round: list[tuple[bytes, bytes]] = []
+        """The inputs and states of the last one of `_rounds`."""
         self._before: dict[str, bytes] = {}
         self._imported: set[str] = set()
         self._loaded = 0
@@ -47,7 +52,7 @@ class Rehearsal:
         self._imported, self._loaded = set(self._guest.modules()), len(sys.modules)
         for taped in self._tape:
             self._one(taped)
-            if self._is_hopeless(taped.at_ns):
+            if self._faulty > FAULTS_TOLD or self._is_too_slow(taped.at_ns):
                 break
         changed = fingerprint.changed(self._before, self._guest.fingerprint())
         times = [answer.took_ns for answer in self._answers] or [0]
@@ -85,7 +90,10 @@ class Rehearsal:
         if len(sys.modules) != self._loaded:
             self._accept_imports()
         if taped.at_ns >= self._asked.from_ns:
+            if taped.at_ns not in self._rounds:
+                self._round.clear()
             self._rounds.setdefault(taped.at_ns, []).append(answer.took_ns)
+            self._round.append((taped.given, state))
         if answer.value is None or answer.state is None:
             assert answer.fault is not None
             self._faulty += 1
@@ -122,8 +130,15 @@ class Rehearsal:
                 then, now = (_shown(each) for each in (taped.decided, decision))
                 self._examples.append(f"{taped.key}: {then} -> {now}")
 
-    def _is_hopeless(self, at_ns: int) -> bool:
-        return sum(self._rounds.get(at_ns, ())) > self._asked.round_ns or self._faulty > FAULTS_TOLD
+    def _is_too_slow(self, at_ns: int) -> bool:
+        """Whether the calls of this instant are over the limit together, however often they are made."""
+        took = self._rounds.get(at_ns, [])
+        for _ in range(LOOKS_MAX - 1):
+            if self._faulty or sum(took) <= self._asked.round_ns:
+                break
+            again = [self._guest.call_encoded(given, state).took_ns for given, state in self._round]
+            took[:] = map(min, took, again)
+        return sum(took) > self._asked.round_ns
 
     def _merged(self) -> dict[str, bytes]:
         """The carried states, with the named fields from the fold over the tape."""

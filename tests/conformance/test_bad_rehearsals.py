@@ -103,6 +103,15 @@ def test_everything_that_a_rehearsal_finds_is_told_at_once(program: Program) -> 
     is_refused(program, {"__init__.py": source}, *told, step="rehearsal")
 
 
+def test_what_took_long_once_is_timed_again_before_it_is_called_too_slow(program: Program) -> None:
+    source = head("functools, time", "if given.number == 5:\n    warm()\n    time.sleep(0.15)")
+    source = source.replace("def decide", "@functools.lru_cache\ndef warm():\n    time.sleep(0.3)\n\n\ndef decide")
+
+    verdict = program.deploy({"__init__.py": source})
+
+    assert verdict.is_live, verdict.text
+
+
 def test_what_the_cage_refuses_in_a_rehearsal_is_told_even_when_it_was_swallowed(in_processes: Program) -> None:
     source = head("os", "try:\n    os.remove('/anything')\nexcept OSError:\n    pass")
     told = f"strategy/__init__.py:{AT + 2}: live code may not change files (os.remove)"
