@@ -13,6 +13,7 @@ from tesseract.orders import Workplace
 from tesseract.outcomes import Outcome
 from tesseract.params import Tuned, flat, tuned
 from tesseract.presence import Counts, Lateness, Presence, total
+from tesseract.priority import give_way
 from tesseract.release import Release, read_tree, take_release, tree_digest
 from tesseract.round_trips import RoundTripTimes
 from tesseract.runtime import Request, Runtime
@@ -61,6 +62,7 @@ __all__ = [
     "WentLive",
     "Workplace",
     "flat",
+    "give_way",
     "read_tree",
     "refold",
     "take_release",

@@ -23,35 +23,38 @@ ATTRIBUTES = struct.Struct("IIQiIQQQII")
 SLICE = 5
 SCHED_SETATTR, SCHED_GETATTR = {"x86_64": (314, 315), "aarch64": (274, 275)}.get(platform.machine(), (0, 0))
 AUTOGROUP = Path("/proc/self/autogroup")
+OURSELVES = 0
 
 
 def be_prompt() -> bool:
     """For the calling thread. Whether the kernel has taken it."""
-    return _set_slice(PROMPT_NS)
+    return _set_slice(OURSELVES, PROMPT_NS)
 
 
-def give_way(niceness: int) -> None:
-    """For this process, when it has one thread, and for those that it starts: it is so much nicer, and not prompt."""
-    os.nice(niceness)
+def give_way(niceness: int, pid: int = OURSELVES) -> None:
+    """Makes a process so much nicer, and not prompt, and those that it starts: this one, or a child that has just been
+    started in a session of its own, before it has threads. One that has ended already stays as it is."""
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid) + niceness)
     with contextlib.suppress(OSError):
-        AUTOGROUP.write_text(str(niceness))
-    _set_slice(DEFAULT_NS)
+        (Path(f"/proc/{pid}/autogroup") if pid else AUTOGROUP).write_text(str(niceness))
+    _set_slice(pid, DEFAULT_NS)
 
 
 def slice_ns() -> int:
     """The slice of the calling thread; 0 where the kernel does not tell."""
-    return _attributes()[SLICE]
+    return _attributes(OURSELVES)[SLICE]
 
 
-def _set_slice(nanoseconds: int) -> bool:
-    wanted = _attributes()
+def _set_slice(pid: int, nanoseconds: int) -> bool:
+    wanted = _attributes(pid)
     wanted[SLICE] = nanoseconds
-    return bool(SCHED_SETATTR) and not _system_call(SCHED_SETATTR, 0, ATTRIBUTES.pack(*wanted), 0)
+    return bool(SCHED_SETATTR) and not _system_call(SCHED_SETATTR, pid, ATTRIBUTES.pack(*wanted), 0)
 
 
-def _attributes() -> list[int]:
+def _attributes(pid: int) -> list[int]:
     found = ctypes.create_string_buffer(ATTRIBUTES.size)
-    if not SCHED_GETATTR or _system_call(SCHED_GETATTR, 0, found, ATTRIBUTES.size, 0):
+    if not SCHED_GETATTR or _system_call(SCHED_GETATTR, pid, found, ATTRIBUTES.size, 0):
         return [ATTRIBUTES.size] + [0] * 9
     return list(ATTRIBUTES.unpack(found.raw))
 

@@ -6,12 +6,26 @@ import sys
 
 from tesseract.priority import AUTOGROUP, PROMPT_NS, slice_ns
 
-ASKS = """
-import json, os, sys
+NOW = """
+import json, os, subprocess, sys
 from tesseract.priority import AUTOGROUP, be_prompt, give_way, slice_ns
 def now():
     group = AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else ""
     return {"slice": slice_ns(), "nice": os.nice(0), "group": group}
+"""
+TELLS = f"""{NOW}
+sys.stdin.read()
+print(json.dumps(now()))
+"""
+ASKS = f"""{NOW}
+TELLS = {TELLS!r}
+def of_other():
+    words = [sys.executable, "-c", TELLS]
+    other = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    give_way(5, other.pid)
+    told, _ = other.communicate(b"now")
+    give_way(5, other.pid)  # it has ended
+    return json.loads(told)
 def of_child():
     reading, writing = os.pipe()
     if os.fork() == 0:
@@ -22,9 +36,10 @@ def of_child():
 give_way(0)
 first = now()
 taken = be_prompt()
-prompt, child = now(), of_child()
+prompt, child, other, after = now(), of_child(), of_other(), now()
 give_way(5)
-print(json.dumps({"first": first, "taken": taken, "prompt": prompt, "child": child, "way": now(), "below": of_child()}))
+told = dict(first=first, taken=taken, prompt=prompt, child=child, other=other, after=after)
+print(json.dumps(told | dict(way=now(), below=of_child())))
 """
 
 
@@ -51,6 +66,12 @@ def test_what_gives_way_is_nicer_in_its_session_and_as_a_session_and_not_prompt(
     assert way["slice"] == first["slice"]
     assert way["group"] == ("5" if AUTOGROUP.exists() else "")
     assert answers["below"] == way
+
+
+def test_a_process_that_was_started_is_made_to_give_way_from_outside() -> None:
+    answers = found()
+    assert answers["other"] == answers["way"]
+    assert answers["after"] == answers["prompt"], "who started it is what it was"
 
 
 def test_asking_changes_nothing() -> None:

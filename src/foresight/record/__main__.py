@@ -6,7 +6,6 @@ bot still has everything that is not closed, and starts another one.
 """
 
 import contextlib
-import os
 import select
 import signal
 import socket
@@ -21,14 +20,12 @@ from foresight.record.messages import Batch, Closed, Deleted, Frames, Refused, R
 from foresight.record.retention import keep_within
 from foresight.record.segments import SegmentWriter
 
-NICENESS = 10
 RECEIVE_BYTES = 1 << 18
 
 
 def main(descriptor: int, folder: Path, keep_bytes: int) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the bot decides when its record ends
-    _give_way()
     with socket.socket(fileno=descriptor) as link:
         try:
             _write(link, SegmentWriter(folder), keep_bytes)
@@ -36,14 +33,6 @@ def main(descriptor: int, folder: Path, keep_bytes: int) -> int:
             _report(link, Refused(f"{type(error).__name__}: {error}"))
             return 1
     return 0
-
-
-def _give_way() -> None:
-    """What the bot does goes first. A niceness counts inside one session alone where the kernel groups processes by
-    session, so the session has one as well (sched(7), "The autogroup feature")."""
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def _write(link: socket.socket, writer: SegmentWriter, keep_bytes: int) -> None:

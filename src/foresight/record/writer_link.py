@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from foresight.record.messages import Frames, Refused, Report
+from tesseract import give_way
 
+NICENESS = 10
 SOCKET_BYTES = 1 << 20
 """What may lie between the two; the kernel gives what it allows."""
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "RAYON_NUM_THREADS": "1"}
@@ -33,6 +35,7 @@ class WriterLink:
                 self._socket.setblocking(False)
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
                 self.process = self._started(theirs.fileno(), folder, keep_bytes)
+            give_way(NICENESS, self.process.pid)  # to load what it needs takes half a second of a core
         except OSError:
             self._socket.close()
             raise

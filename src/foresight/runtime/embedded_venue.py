@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from foresight.errors import VenueRefused
+from tesseract import give_way
 
 READY_S = 30.0
 LEAVES_WITHIN_S = 5.0
@@ -60,6 +61,7 @@ class EmbeddedVenue:
                 limit=LINE_BYTES_MAX,
                 start_new_session=True,  # Ctrl-C is for the bot, which ends it when it has left in order
             )
+        give_way(0, self._process.pid)  # the loop's own promptness is not for it
         ready = await self._ready(self._process)
         self._port, self.url = ready.port, ready.url
         return ready.url
