@@ -7,7 +7,6 @@ processes of its own (see `tesseract`), whose sockets are read by the same loop.
 
 import asyncio
 import contextlib
-import gc
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -47,8 +46,6 @@ async def run_paced(
     `beside` are coroutines that run as long, by name: what keeps a live source alive."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    gc.collect()
-    gc.freeze()  # what the start has made stays; to look through it would hold the loop up for 16 ms
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, _ask_to_stop, stop, bot.alarm)
     try:
@@ -63,8 +60,6 @@ async def run_paced(
                 group.create_task(_show(screen, bot, stop), name="screen")
     except* (ForesightError, OSError) as failed:
         raise failed.exceptions[0] from None
-    finally:
-        gc.unfreeze()
 
 
 async def _step_until(bot: Bot, clock: PacedClock, stop: asyncio.Event, until_ns: int | None) -> None:
