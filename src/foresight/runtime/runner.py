@@ -76,11 +76,7 @@ async def _step_until(bot: Bot, clock: PacedClock, stop: asyncio.Event, until_ns
             if delay_s > 0:
                 await bot.alarm.wait(delay_s)
                 continue
-            for _ in range(STEPS_PER_TURN):
-                session.step()
-                at_ns = session.next_ns()
-                if at_ns is None or at_ns > limit_ns or stop.is_set() or clock.seconds_until(at_ns) > 0:
-                    break
+            session.run_due(min(clock.now_ns(), limit_ns), STEPS_PER_TURN)
             await asyncio.sleep(0)
     finally:
         await _last_answers(bot)

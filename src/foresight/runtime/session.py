@@ -117,15 +117,27 @@ class Session:
         """Steps as fast as it goes, to the end of the source or until `until_ns`."""
         while (at_ns := self.next_ns()) is not None and at_ns <= until_ns:
             clock.move_to(at_ns)
-            if self._broker.is_waiting or not self._run_of_market(min(self._due_ns or FOREVER_NS, until_ns), clock):
+            if not self._run_of_market(until_ns, clock):
                 self.step()
 
-    def _run_of_market(self, limit_ns: int, clock: LockstepClock) -> int:
-        """Takes market events up to `limit_ns`, until one asks for something. The hot loop of a replay: between two
-        timers, with no order waiting, nothing but market data can come. Returns how many it took."""
+    def run_due(self, now_ns: int, steps_max: int) -> None:
+        """Takes what is due by `now_ns`, as far as `steps_max` inputs go."""
+        steps = 0
+        while steps < steps_max and (at_ns := self.next_ns()) is not None and at_ns <= now_ns:
+            taken = self._run_of_market(now_ns, None, steps_max - steps)
+            if not taken:
+                self.step()
+            steps += taken or 1
+
+    def _run_of_market(self, until_ns: int, clock: LockstepClock | None, count_max: int = FOREVER_NS) -> int:
+        """Takes market events up to `until_ns`, until one asks for something. The hot loop of a replay, and of a busy
+        venue: between two timers, with no order waiting, nothing but market data can come. Returns how many it took;
+        none while an order waits. `clock` goes with them."""
+        if self._broker.is_waiting:
+            return 0
         handle, events, event, count = self.engine.handle, self._events, self._next, 0
-        tap = self.tap
-        while event is not None and event.at_ns <= limit_ns:
+        tap, limit_ns = self.tap, min(self._due_ns or FOREVER_NS, until_ns)
+        while event is not None and event.at_ns <= limit_ns and count < count_max:
             effects = handle(event)
             count += 1
             if tap is not None:
@@ -134,7 +146,8 @@ class Session:
             event = next(events, None)
             if effects:
                 self._next = event
-                clock.move_to(now_ns)
+                if clock is not None:
+                    clock.move_to(now_ns)
                 self._do(effects)
                 break
         self._next = event
