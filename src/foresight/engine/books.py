@@ -61,11 +61,13 @@ class BookState:
         "mid_variance",
         "mirror",
         "outcome",
+        "slot_id",
         "traded",
     )
 
     def __init__(self, market: Market, outcome: Outcome, event_from_ns: int) -> None:
         self.market = market
+        self.slot_id = market.slot
         self.outcome = outcome
         self.event_from_ns = event_from_ns
         self.mirror: BookState = self

@@ -222,7 +222,7 @@ class Engine:
 
     def _price_moved(self, book: BookState, now_ns: int) -> Sequence[Effect]:
         """In a window's last minute a new price of the market is looked at without waiting for the next round."""
-        slot = self.markets.slots[book.market.slot]
+        slot = self.markets.slots[book.slot_id]
         window = slot.window
         if window is None or window.market is not book.market or (book.bid, book.ask) == slot.seen.get(book.outcome):
             return NOTHING
@@ -232,8 +232,8 @@ class Engine:
         """As `_price_moved`, for a move of the underlying since the last look."""
         effects: list[Effect] = []
         last = self.markets.prices[asset].last
-        for slot in self.markets.slots.values():
-            window = slot.window if slot.asset == asset and slot.seen_underlying else None
+        for slot in self.markets.by_asset[asset]:
+            window = slot.window if slot.seen_underlying else None
             if window is None or now_ns < window.up.event_from_ns:
                 continue
             if abs(last / slot.seen_underlying - 1) >= EVENT_MOVE:

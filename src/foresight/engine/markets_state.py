@@ -38,9 +38,11 @@ class MarketsState:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.slots: dict[SlotId, SlotState] = {}
+        self.by_asset: dict[str, list[SlotState]] = {}
         for asset, timeframe in settings.slots:
             state = SlotState(asset, timeframe)
             self.slots[state.id] = state
+            self.by_asset.setdefault(asset, []).append(state)
         self.prices: dict[str, PriceSeries] = {asset: PriceSeries() for asset, _ in settings.slots}
         self.bases: dict[str, Basis] = {asset: Basis() for asset, _ in settings.slots}
         self.topics: dict[str, str] = {}
@@ -93,7 +95,7 @@ class MarketsState:
             self.unknown_tokens += 1
             return
         book.lose()
-        slot = self.slots[book.market.slot]
+        slot = self.slots[book.slot_id]
         for window in (slot.window, *slot.upcoming.values()):
             if window is not None and window.market is book.market and window.market.tick_micros != event.tick_micros:
                 market = msgspec.structs.replace(window.market, tick_micros=event.tick_micros)
@@ -133,7 +135,7 @@ class MarketsState:
     def take_reference(self, event: Reference) -> list[tuple[Window, float]]:
         """Keeps an observation at the windows it belongs to. Returns the windows whose closing average it is, with
         their opening average, where both are known. The average can come before the timer that ends the window."""
-        slots = [slot for slot in self.slots.values() if slot.asset == event.asset]
+        slots = self.by_asset.get(event.asset, [])
         for slot in slots:
             for window in (slot.window, *slot.upcoming.values()):
                 _keep_open(window, event, slot.timeframe)

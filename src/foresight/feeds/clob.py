@@ -177,7 +177,7 @@ class ClobChannel:
     def _put(self, token: Token, event: Depth | Levels | Printed | TickChanged) -> None:
         if token in self._wanted:
             self.heard_ns[token] = event.at_ns
-            if isinstance(event, Depth | Levels):
+            if isinstance(event, (Depth, Levels)):
                 self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
             self._around.put(event)
 

@@ -65,11 +65,11 @@ class Recorder:
 
     def take(self, seq: int, event: Recorded) -> None:
         """One input. Waits for nothing, unless patient."""
+        if not self._seqs:
+            self._batch_ends_ns = event.at_ns + BATCH_NS
         self._seqs.append(seq)
         self._events.append(event)
-        if len(self._seqs) == 1:
-            self._batch_ends_ns = event.at_ns + BATCH_NS
-        elif len(self._seqs) >= BATCH_ROWS or event.at_ns >= self._batch_ends_ns:
+        if event.at_ns >= self._batch_ends_ns or len(self._seqs) >= BATCH_ROWS:
             self.hand_over()
 
     def hand_over(self) -> None:

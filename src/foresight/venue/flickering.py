@@ -25,9 +25,9 @@ class Flickering:
         self._flickers: dict[str, Flicker] = {}
         self._coming: dict[str, tuple[Listing, deque[Flick]]] = {}
 
-    @property
-    def is_on(self) -> bool:
-        return bool(self._coming)
+    def next_ns(self) -> int | None:
+        """When the next change is due; None while nothing changes."""
+        return min((flicks[0][0] for _, flicks in self._coming.values()), default=None)
 
     def published(self, listing: Listing, at_ns: int) -> None:
         """A new book: what was still to come of the one before is void."""

@@ -22,8 +22,9 @@ from foresight.venue.state import VenueState
 
 EVENTS_PER_TURN = 64
 """Events taken while behind before sockets get a turn."""
-FLICKER_S = 0.005
-"""Changes between two books go out this often, in real time."""
+FLICKER_S = 0.001
+"""Changes between two books go out at most this often, in real time. In a recording of a busy market three quarters of
+the frames have a millisecond of their own, and 99.9 % share it with two others at most."""
 
 
 class Pump:
@@ -84,8 +85,9 @@ class Pump:
                     break
                 self.step()
             due_ns = now_ns // TENTH_NS * TENTH_NS + TENTH_NS
-            if self._state.flickering.is_on:
-                due_ns = min(due_ns, now_ns + clock.ns_of(FLICKER_S))
+            flick_ns = self._state.flickering.next_ns()
+            if flick_ns is not None:
+                due_ns = min(due_ns, max(flick_ns, now_ns + clock.ns_of(FLICKER_S)))
             if self._next is not None:
                 due_ns = min(due_ns, self._next.at_ns)
             await _wait(stop, clock.seconds_until(due_ns))
