@@ -45,7 +45,7 @@ RATES = (5_000, 10_000, 20_000, 30_000, 40_000, 60_000)
 FULL_SPEED = -1.0
 SENT_MIN = 500
 """Frames a second of the sender, where the venue alone brings nearly as many as are asked for."""
-LOOK_S = 2.0
+LOOK_S = 1.0
 
 
 class Sender:
@@ -179,7 +179,9 @@ async def _at(
     rate: float, seconds: float, bot: Bot, feeds: Feeds, sender: Sender, measured: Measured
 ) -> dict[str, Any]:
     """One rate: what came in, how late it was taken, how long the queue was, and what became of the rounds."""
-    sender.rate(rate if rate < 0 else max(SENT_MIN, rate - await _of_venue(feeds)))
+    filling = Filling(rate, feeds, sender)
+    await asyncio.sleep(LOOK_S)
+    filling.adjust()
     await asyncio.sleep(0.5)
     measured.taken.clear()
     events, feeds.intake.longest = feeds.intake.taken, 0
@@ -188,6 +190,7 @@ async def _at(
     longest, waited_ms = 0, 0.0
     while time.monotonic() - began_s < seconds:
         await asyncio.sleep(0.02)
+        filling.adjust()
         longest = max(longest, len(feeds.intake), feeds.intake.longest)
         since_ns = feeds.intake.waits_since_ns()
         waited_ms = max(waited_ms, 0.0 if since_ns is None else (bot.clock.now_ns() - since_ns) / 1e6)
@@ -218,11 +221,21 @@ def _frames(feeds: Feeds) -> tuple[int, int]:
     return sum(count for ours, count in counts if ours), sum(count for ours, count in counts if not ours)
 
 
-async def _of_venue(feeds: Feeds) -> float:
-    """Frames a second that the venue sends now."""
-    (_, before), began_s = _frames(feeds), time.monotonic()
-    await asyncio.sleep(LOOK_S)
-    return (_frames(feeds)[1] - before) / (time.monotonic() - began_s)
+class Filling:
+    """The sender adds what is missing to the venue's frames, by what the venue has sent in the last second."""
+
+    def __init__(self, rate: float, feeds: Feeds, sender: Sender) -> None:
+        self._rate, self._feeds, self._sender = rate, feeds, sender
+        self._looked_s, self._seen = time.monotonic(), _frames(feeds)[1]
+        sender.rate(rate)
+
+    def adjust(self) -> None:
+        now_s = time.monotonic()
+        if self._rate < 0 or now_s - self._looked_s < LOOK_S:
+            return
+        others = _frames(self._feeds)[1]
+        self._sender.rate(max(SENT_MIN, self._rate - (others - self._seen) / (now_s - self._looked_s)))
+        self._looked_s, self._seen = now_s, others
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
