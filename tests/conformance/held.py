@@ -13,6 +13,8 @@ from conformance.program import Program
 from conformance.surroundings import all_are_ready
 
 MEGABYTE = 1024 * 1024
+KINDS = {"stager": "stager", "zygote": "zygote", "venue": "venue", "foresight.record": "writer"}
+"""Kinds of processes by a word of their command."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -77,8 +79,8 @@ def grown_below(since: Mapping[str, Below], now: Mapping[str, Below]) -> dict[st
 
 
 def _kind_of(process: psutil.Process) -> str:
-    """A fork has its zygote's command; a `venue` is a local one that a test's bot trades at."""
+    """A fork has its zygote's command; a `venue` is where a test's bot trades, a `writer` writes its record."""
     parent = process.parent()
     if parent is not None and "zygote" in parent.cmdline():
         return "host"
-    return next((kind for kind in ("stager", "zygote", "venue") if kind in process.cmdline()), "host")
+    return next((kind for word, kind in KINDS.items() if word in process.cmdline()), "host")

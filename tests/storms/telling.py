@@ -1,5 +1,8 @@
 """What a storm tells of itself when it is over."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import msgspec
 import psutil
 
@@ -59,7 +62,17 @@ def holding_of(bot: Bot) -> Holding:
 def most(held: list[Holding]) -> Holding:
     """The most of each that was held at any of these moments. Of processes below it is the least: a host that is just
     being killed for what it holds is no leak, and what leaks is held at every moment."""
-    own = {name: max(getattr(each, name) for each in held) for name in OWN}
+    return _taken(held, max)
+
+
+def least(held: list[Holding]) -> Holding:
+    """The least of each that was held at any of these moments: what leaks is held at every one, and a host that is
+    just ending is not."""
+    return _taken(held, min)
+
+
+def _taken(held: list[Holding], pick: Callable[[Iterable[float]], float]) -> Holding:
+    own: dict[str, Any] = {name: pick(getattr(each, name) for each in held) for name in OWN}
     below = [each.below for each in held]
     return Holding(
         **own, below={kind: _least(kind, below) for kind in sorted({kind for each in below for kind in each})}
