@@ -17,8 +17,9 @@ run: $(READY)
 COVERED := foresight/engine foresight/broker foresight/ledger tesseract
 COVERAGE := $(COVERED:%=--cov=src/%) --cov-report=term --cov-report=json:$(VENV)/coverage.json
 
-# Each worker begins with its share of the files, in their order, and takes from another one when it has none left.
-SPREAD := -n auto --maxprocesses 4 --dist worksteal
+# Each worker begins with its share of the tests, in their order, and takes from another one when it has none left. How
+# many there are, and the order, stand in tests/conftest.py.
+SPREAD := -n auto --dist worksteal
 
 INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end
 

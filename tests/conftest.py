@@ -1,15 +1,30 @@
-"""Which tests lines are not counted in: counting makes what computes much several times as slow on Python 3.11, and
-these prove parts in which no coverage floor is held (tools/coverage_floor.py)."""
+"""In which order tests run, on how many workers, and in which of them lines are not counted."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 NOT_COUNTED = ("clients", "feeds", "over_sockets", "record", "venue", "wire")
+"""Counting makes what computes much several times as slow on Python 3.11, and these prove parts in which no coverage
+floor is held (tools/coverage_floor.py)."""
+LONG = ("storms", "over_sockets", "end_to_end", "clients", "bench", "conformance")
+"""What takes minutes begins first, so that no worker is left with it at the end."""
+WORKERS_MAX = 4
 HERE = Path(__file__).parent
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: half of the time tests wait for processes."""
+    return min((os.cpu_count() or 1) + 1, WORKERS_MAX)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in NOT_COUNTED:
+        if _package(item) in NOT_COUNTED:
             item.add_marker(pytest.mark.no_cover)
+    items.sort(key=lambda item: LONG.index(_package(item)) if _package(item) in LONG else len(LONG))
+
+
+def _package(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0]
