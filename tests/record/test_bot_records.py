@@ -119,7 +119,12 @@ def test_a_stopped_bot_is_opened_as_frames(everything: tuple[Path, str]) -> None
     assert proposed["verdicts"].list.len().min() > 0
     trades = data.trades()
     assert trades.columns == list(TRADES)
-    assert "closed" in set(trades["state"]) <= {"closed", "open"}
+    over = set(data.record("Resolved").collect()["market_id"])
+    settled = trades.filter(pl.col("settled_by").is_not_null())
+    assert settled.height > 0
+    assert set(settled["market"]) <= over
+    assert not over & set(trades.filter(state="open")["market"]), "of a market that is over no trade is open"
+    assert set(trades["state"]) <= {"closed", "open"}
     presence = data.presence()
     assert presence.columns == list(PRESENCE)
     assert dict(presence.select("slot", "due").iter_rows())["btc-5m"] > 200

@@ -14,19 +14,18 @@ from foresight.effects import (
     Evaluate,
     Failed,
     Journal,
-    Judged,
     KeepOnTape,
     Notify,
     Rebuild,
-    Refusal,
     Schedule,
 )
-from foresight.engine import conditions, gates, releases
+from foresight.engine import conditions, releases
 from foresight.engine.answers import problem_of
 from foresight.engine.books import BookState
-from foresight.engine.desk import Desk, book_of
+from foresight.engine.desk import Desk
 from foresight.engine.digest import DecisionDigest
-from foresight.engine.markets_state import Ages, MarketsState
+from foresight.engine.judging import Asked, Judging
+from foresight.engine.markets_state import MarketsState
 from foresight.engine.settings import Settings
 from foresight.engine.shadow import ShadowBook
 from foresight.engine.slots import SlotState, Window, stall_cause
@@ -61,25 +60,13 @@ from foresight.events import (
 )
 from foresight.ledger import Trade
 from foresight.markets import SECOND_NS, MarketId, Outcome
-from foresight.strategy import Enter, View
+from foresight.strategy import View
 
 NOTHING: Sequence[Effect] = ()
 EVENT_MOVE = 1e-4
 """A move of the underlying by a basis point since the last look is worth another in a window's last minute."""
 SAMPLE_EVERY_NS = 5 * SECOND_NS
 """How often books are sampled for their histories, whatever the period of the rounds (never more than once a round)."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """An evaluation that live code has not answered yet. `ages` are those of what its view shows."""
-
-    slot: SlotState
-    window: Window
-    view: View
-    is_due: bool
-    blind: tuple[str, ...]
-    ages: Ages
-    silent_topics: list[str]
 
 
 class Engine:
@@ -96,6 +83,7 @@ class Engine:
         self.desk = Desk(settings, self._on_trade)
         self.digest = DecisionDigest()
         self.evaluations = 0
+        self._judging = Judging(settings, self.markets, self.desk, self.digest)
         self._views = Views(settings, self.markets)
         self._encoder = msgspec.msgpack.Encoder()
         self._asked: dict[int, Asked] = {}
@@ -288,7 +276,7 @@ class Engine:
         self.evaluations += 1
         view = self._view(slot, window, due_ns=due_ns, now_ns=now_ns)
         blind = tuple(self.markets.topics_blind(slot, window, now_ns))
-        ages, silent = self.markets.ages(slot.asset, now_ns), self._silent_topics(slot, now_ns)
+        ages, silent = self.markets.ages(slot.asset, now_ns), self._judging.silent_topics(slot, now_ns)
         self._asked[self.evaluations] = Asked(slot, window, view, is_due, blind, ages, silent)
         slot.pending_evaluation = self.evaluations
         slot.look(window, self.markets.prices[slot.asset])
@@ -328,7 +316,7 @@ class Engine:
             asked.slot.presence.ended("blind" if asked.blind else "late" if late else "done", lateness_ns)
         asked.slot.fair, asked.slot.signals, asked.slot.failures = event.fair, event.signals, 0
         asked.slot.release, asked.slot.revision = event.release, event.revision
-        effects = self._judge(asked, event) if event.proposal is not None else NOTHING
+        effects = self._judging.judge(self.seq, asked, event) if event.proposal is not None else NOTHING
         self.digest.add(
             event.evaluation_id, asked.slot.id, asked.view.due_ns, event.release, event.revision, event.fair
         )
@@ -351,75 +339,7 @@ class Engine:
         notice = Notify(event.at_ns, "error", f"{slot.id} {event.release} {kind}: {last_line}; the other slots go on")
         return [Journal(self.seq, event.at_ns, entry), notice, *releases.pause(slot, event.at_ns)]
 
-    # From a proposal to an order, and back
-
-    def _judge(self, asked: Asked, event: Decided) -> Sequence[Effect]:
-        """Asks every gate and every risk rule, and sends the order when nobody refuses."""
-        proposal = event.proposal
-        assert proposal is not None
-        refusals = self._refusals(asked, event)
-        order_id, send = None, None
-        if not refusals:
-            order_id, send = self.desk.send(
-                proposal,
-                asked.slot,
-                asked.window.market,
-                now_ns=event.at_ns,
-                release=event.release,
-                revision=event.revision,
-            )
-        judged = Judged(
-            evaluation_id=event.evaluation_id,
-            slot=asked.slot.id,
-            market_id=asked.window.market.market_id,
-            due_ns=asked.view.due_ns,
-            release=event.release,
-            revision=event.revision,
-            proposal=proposal,
-            signals=event.signals,
-            fair=event.fair,
-            verdicts=event.verdicts,
-            refusals=refusals,
-            order_id=order_id,
-            view=asked.view if order_id is not None else None,
-        )
-        self.digest.add(proposal, [refusal.name for refusal in refusals], order_id)
-        effects: list[Effect] = [Journal(self.seq, event.at_ns, judged), *self._trips(event, refusals)]
-        return effects if send is None else [*effects, send]
-
-    def _trips(self, event: Decided, refusals: tuple[Refusal, ...]) -> Sequence[Effect]:
-        return releases.trips(
-            event.release,
-            refusals,
-            orders_of_it=self.desk.account.orders_last_minute_of((event.release, event.revision), event.at_ns),
-            orders_max=self.settings.risk.orders_per_minute_max,
-        )
-
-    def _refusals(self, asked: Asked, event: Decided) -> tuple[Refusal, ...]:
-        proposal, slot, window = event.proposal, asked.slot, asked.window
-        assert proposal is not None
-        self.desk.gates.count(event.verdicts)
-        by_gates = gates.refusals_of(event.verdicts, self.settings)
-        # What came while live code thought does not make its answer one on fresh data: the older of both counts.
-        by_risk = self.desk.refuse(
-            proposal,
-            slot,
-            window,
-            now_ns=event.at_ns,
-            ages=self.markets.ages(slot.asset, event.at_ns).or_older(asked.ages),
-            seen_book_ns=round((asked.view.book(proposal.outcome).age_s or 0.0) * SECOND_NS),
-            silent_topics=sorted({*asked.silent_topics, *self._silent_topics(slot, event.at_ns)}),
-        )
-        if len(by_gates) == 1 and not by_risk and isinstance(proposal, Enter):
-            ask_micros = book_of(window, proposal.outcome).best_ask(event.at_ns)[0]
-            market_id = window.market.market_id
-            self.desk.gates.refused_alone(market_id, by_gates[0].name, proposal.outcome, ask_micros)
-        refusals = by_gates + by_risk
-        self.desk.count_refusals(refusals)
-        return refusals
-
-    def _silent_topics(self, slot: SlotState, now_ns: int) -> list[str]:
-        return self.markets.stale_topics(slot, now_ns, self.settings.risk.underlying_age_max_ns)
+    # Orders
 
     def _on_filled(self, event: OrderFilled) -> Sequence[Effect]:
         return self.desk.filled(self.seq, event)

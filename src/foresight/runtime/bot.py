@@ -5,21 +5,17 @@ A simulated or recorded market begins anew at each start, so its books do too: e
 """
 
 import contextlib
-import fcntl
 import gc
 import os
-import re
-import time
 from collections import deque
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from foresight.bot_folder import BotFolder
 from foresight.broker import PaperBroker
 from foresight.config import Config
 from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
-from foresight.errors import BotBusy
 from foresight.events import ClockChecked, Command, Decided, Event, JournalChecked, Raised
 from foresight.feeds.health import Feeding
 from foresight.ledger.projection import Projection
@@ -40,8 +36,9 @@ from foresight.runtime.journal import JournalWriter
 from foresight.runtime.live_code import LiveCode
 from foresight.runtime.log import open_log
 from foresight.runtime.operator import AnswerDocument, Found, Inbox, answer, params_document
+from foresight.runtime.run_folder import lock, new_run
 from foresight.runtime.session import Session
-from foresight.runtime.state_files import encode, open_lock, write_atomic
+from foresight.runtime.state_files import encode, write_atomic
 from foresight.runtime.topics import Topics
 from foresight.sources import Source
 from foresight.strategy import View
@@ -51,8 +48,6 @@ NOTICES_SHOWN = 200
 ASKED_MAX = 1_000
 """Ids of requests that are remembered, so that none is carried out twice."""
 GIGABYTE = 1_000_000_000
-LOCK_ATTEMPTS = 5
-LOCK_RETRY_S = 0.05
 
 
 class RunSink:
@@ -117,11 +112,11 @@ class Bot:
         self._params_asked = ""
         self._refused_number = ""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_lock(self.folder))
+            stack.enter_context(lock(self.folder))
             self.inbox = Inbox(self.folder)
             self._desired = self.inbox.start()
             self._numbers = Numbers(self._desired)
-            self.run = _new_run(self.folder, source.origin)
+            self.run = new_run(self.folder, source.origin)
             self.engine = Engine(config.settings(source.origin), source.start_ns)
             self.sink = RunSink(self.folder, self.run)
             stack.callback(self._write_stopped)
@@ -384,48 +379,8 @@ class Bot:
         self.write(self.documents(running=False))
 
 
-def _lock(folder: BotFolder) -> IO[str]:
-    for part in (folder.state, folder.observed, folder.requests, folder.data, folder.releases, folder.runs):
-        part.mkdir(parents=True, exist_ok=True)
-    file = open_lock(folder.state / "lock", makes_it=True)
-    try:
-        _take(file)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise BotBusy(
-            f"{folder.root} is already run by process {holder}; stop it first, or use another --bot"
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-def _take(file: IO[str]) -> None:
-    """Takes the lock. Somebody who only looks at it holds it for a moment, so it is tried a few times."""
-    for attempt in range(LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if attempt == LOCK_ATTEMPTS - 1:
-                raise
-            time.sleep(LOCK_RETRY_S)
-        else:
-            return
-
-
 def _command(request: Request) -> Literal["deploy", "rollback", "keep", "params"]:
     match request.action:
         case "rollback" | "keep" | "params" as name:
             return name
     return "deploy"
-
-
-def _new_run(folder: BotFolder, origin: str) -> Path:
-    """A new folder, numbered after the last; other names there do not count."""
-    found = (re.match(r"(\d+)-", path.name) for path in folder.runs.iterdir())
-    run = folder.runs / f"{max((int(name[1]) for name in found if name), default=0) + 1:04d}-{origin}"
-    run.mkdir()
-    return run
