@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from feeds.ws_peers import until
 from foresight.cli.sockets import LOCAL_CREDENTIALS
 from foresight.events import Spot
 from foresight.feeds import watching
@@ -63,12 +63,6 @@ def over_sockets(folder: Path, work: Work, *, assets: Iterable[str] = ("BTC", "E
             await venue
 
     asyncio.run(run())
-
-
-async def until(is_so: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 async def watched(feeds: Feeds, *names: str) -> str | None:

@@ -26,6 +26,19 @@ SILENCE_S = 5.0
 """Binance's own limit, for every channel: those of the market channel (10 s) and of PolyBolt (15 s) would only make the
 tests longer."""
 UNDERLYING = "blind: underlying"
+
+
+def closed(target: str, code: int) -> Case:
+    """The connection of a line is closed with this code, and made anew."""
+    return Case(
+        fault="close",
+        asked={"target": target},
+        parameters={"code": code},
+        reconnects={target: 1},
+        heals_itself=True,
+    )
+
+
 BINANCE = (
     Case(fault="duplicate", asked={"target": "binance"}, duplicates=frozenset({"binance"})),
     Case(fault="out_of_order", asked={"target": "btcusdt@bookTicker"}, duplicates=frozenset({"binance"})),
@@ -43,16 +56,7 @@ BINANCE = (
         reconnects={"binance": 1},
         heals_itself=True,
     ),
-    *(
-        Case(
-            fault="close",
-            asked={"target": "binance"},
-            parameters={"code": code},
-            reconnects={"binance": 1},
-            heals_itself=True,
-        )
-        for code in (1000, 1001, 1006, 1008, 1011, 1012)
-    ),
+    *(closed("binance", code) for code in (1000, 1001, 1006, 1008, 1011, 1012)),
     Case(
         fault="day_close",
         reconnects=dict.fromkeys(("binance", "binance futures book", "binance futures trades"), 1),
@@ -83,13 +87,7 @@ SHUTDOWN = Case(
     heals_itself=True,
     rounds=4,
 )
-DRAINING = Case(
-    fault="close",
-    asked={"target": "polybolt"},
-    parameters={"code": 4003},
-    reconnects={"polybolt": 1},
-    heals_itself=True,
-)
+DRAINING = closed("polybolt", 4003)
 """The venue asks for a random pause of up to ten seconds; the limit of the oracle's age is 24 of them here."""
 HOSTILE = {
     "binance": {"binance/not-json": 3, "binance/bad-shape": 2, "binance/unknown-event/none": 4},
@@ -117,16 +115,7 @@ CLOB = (
         may_be_blind=frozenset({"btc-5m"}),
         books_by_rest=True,
     ),
-    *(
-        Case(
-            fault="close",
-            asked={"target": "clob"},
-            parameters={"code": code},
-            reconnects={"clob": 1},
-            heals_itself=True,
-        )
-        for code in (1000, 1001, 1006)
-    ),
+    *(closed("clob", code) for code in (1000, 1001, 1006)),
     Case(
         fault="refuse_connections",
         parameters={"for_s": 2.0},
@@ -156,16 +145,7 @@ ORACLE = (
     Case(fault="duplicate", asked={"target": "polybolt"}, duplicates=frozenset({"polybolt"})),
     Case(fault="lost_frames", says="polybolt has dropped 3 frames", heals_itself=True),
     Case(fault="silent_reference", asked={"target": "BTC"}, blind={"btc-5m": REFERENCE}),
-    *(
-        Case(
-            fault="close",
-            asked={"target": "polybolt"},
-            parameters={"code": code},
-            reconnects={"polybolt": 1},
-            heals_itself=True,
-        )
-        for code in (4002, 1006)
-    ),
+    *(closed("polybolt", code) for code in (4002, 1006)),
     Case(
         fault="empty_snapshot",
         beside=(Case(fault="close", asked={"target": "polybolt"}),),

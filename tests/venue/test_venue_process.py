@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from venue_process import VenueProcess, eventually
+from venue_process import VenueProcess
 
+from end_to_end.program import eventually
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
 from foresight.venue.standing import Standing
 

@@ -59,14 +59,3 @@ class VenueProcess:
         length_s = {"5m": 300, "15m": 900}[timeframe]
         now_s = self.get("/control/status")["now_ns"] // 10**9
         return f"{asset}-updown-{timeframe}-{now_s // length_s * length_s + ahead * length_s}"
-
-
-def eventually(found: Any, what: str) -> Any:
-    """Looks until `found` gives something true; fails with `what` after a minute."""
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited {WAIT_S:.0f} s for {what}")
