@@ -188,6 +188,49 @@ def test_a_server_that_accepts_and_does_not_shake_hands_is_left(monkeypatch: pyt
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("is_reset", [False, True])
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 101 Switching Protocols\r\nUpgr"])
+def test_a_server_that_closes_during_the_handshake_is_told_in_one_sentence(
+    answer: bytes | None, is_reset: bool
+) -> None:
+    """Before it has read the request, after it, and in the middle of its answer: what a proxy does whose venue starts
+    again."""
+
+    async def leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer is not None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        if is_reset:
+            writer.transport.abort()
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(leaves, "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            with pytest.raises(FeedFailed, match=f"{url} cannot be reached: "):
+                await connect(url, 1, lambda *_: None, lambda _: None)
+
+    asyncio.run(run())
+
+
+def test_a_redirect_to_an_address_that_is_none_is_told_in_one_sentence() -> None:
+    async def redirects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:99999/\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(redirects, "127.0.0.1", 0) as server:
+            with pytest.raises(FeedFailed, match=r"cannot be reached: .*[Pp]ort"):
+                await connect(
+                    f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", 1, lambda *_: None, lambda _: None
+                )
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_peer_that_is_silent_is_pinged_and_is_gone_when_it_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, answers: bool

@@ -1,11 +1,12 @@
 """The queue between the sockets and the engine."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON_NS, a_depth, a_market, a_print, a_resolution, a_spot, a_twap, seconds
 from foresight.engine.books import pair_of
-from foresight.events import Depth, Levels, MarketEvent, TickChanged
+from foresight.events import NOT_TOLD, Depth, Levels, MarketEvent, TickChanged
 from foresight.feeds.intake import CONFLATE_AT, Intake
 from foresight.markets import Market
 from foresight.money import micros
@@ -78,16 +79,20 @@ def test_changes_that_are_newer_than_a_whole_book_stay() -> None:
     assert list(filled([newer, book]))[:2] == [newer, book]
 
 
-CHANGES = st.lists(st.tuples(st.integers(40, 60), st.integers(0, 5), st.booleans()), max_size=200)
+CHANGES = st.lists(st.tuples(st.integers(40, 60), st.integers(0, 5), st.booleans(), st.integers(0, 12)), max_size=200)
+"""(cents, size, whether it is a bid, how much older than its arrival its stamp is)."""
 
 
 @given(CHANGES, st.integers(0, 200))
-def test_the_joined_changes_make_the_same_book(changes: list[tuple[int, int, bool]], whole_after: int) -> None:
+def test_the_joined_changes_make_the_same_book_in_whatever_order_their_stamps_come(
+    changes: list[tuple[int, int, bool, int]], whole_after: int
+) -> None:
     events: list[MarketEvent] = [a_depth(at_ns=NOON_NS)]
-    for number, (price, size, is_bid) in enumerate(changes):
+    for number, (price, size, is_bid, older) in enumerate(changes):
         if number == whole_after:
             events.append(Depth(NOON_NS + number, MARKET.up, ((450_000, 9),), ((550_000, 9),), NOON_NS + number))
-        events.append(a_change(price, size, is_bid=is_bid, second=number * 1e-9))
+        change = a_change(price, size, is_bid=is_bid, second=number * 1e-9)
+        events.append(msgspec.structs.replace(change, stamped_ns=change.at_ns - older))
     one_by_one, _ = pair_of(MARKET, 0)
     joined, _ = pair_of(MARKET, 0)
     for book, source in ((one_by_one, events), (joined, list(filled(events)))):
@@ -98,6 +103,20 @@ def test_the_joined_changes_make_the_same_book(changes: list[tuple[int, int, boo
                 book.take_levels(event)
     assert joined.bids == one_by_one.bids
     assert joined.asks == one_by_one.asks
+
+
+def test_the_top_that_is_left_is_the_one_with_the_newest_stamp_and_stands_at_it() -> None:
+    named = [
+        Levels(NOON_NS + number, MARKET.up, ((500_000, size),), (), top, 510_000, stamped_ns=NOON_NS + stamp)
+        for number, (size, top, stamp) in enumerate(((1, 500_000, 5), (2, 490_000, 3)))
+    ]
+    assert list(filled([*named]))[:1] == [msgspec.structs.replace(named[0], at_ns=NOON_NS + 1)]
+    only_named = Levels(NOON_NS + 2, MARKET.up, (), (), 480_000, 510_000, stamped_ns=NOON_NS + 7)
+    left = list(filled([*named, only_named]))[:2]
+    assert [(event.bids, event.best_bid_micros, event.stamped_ns) for event in left] == [
+        (((500_000, 1),), NOT_TOLD, NOON_NS + 5),
+        ((), 480_000, NOON_NS + 7),
+    ]
 
 
 def test_history_goes_before_what_has_arrived_meanwhile() -> None:

@@ -17,6 +17,7 @@ from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock
 from foresight.runtime.live_market import join, make_feeds
 from foresight.sources.simulated import SimulatedMarket
+from foresight.venue.faults import Asked
 from foresight.venue.server import VenueServer
 from foresight.venue.settings import VenueSettings
 
@@ -118,6 +119,16 @@ def test_a_symbol_that_does_not_exist_is_told_and_nothing_beside_it_is_followed(
         assert "NEITHERUSDT" in said
         assert feeds.health().topics == {}
         assert ("spot", "avaxusdt@bookTicker") not in server.desk.state.exchange.watched
+
+    over_sockets(tmp_path, work)
+
+
+@pytest.mark.parametrize("fault", ["http_500", "http_429", "http_reset"])
+def test_a_topic_whose_history_cannot_be_read_is_followed_without_it(tmp_path: Path, fault: str) -> None:
+    async def work(feeds: Feeds, server: VenueServer) -> None:
+        server.desk.faults.switch_on(Asked(fault, "/api/v3/klines"))
+        assert await watched(feeds, AVAX) is None
+        assert 0 < len(spots(feeds, AVAX)) < 100
 
     over_sockets(tmp_path, work)
 

@@ -54,6 +54,10 @@ class Connection:
         self._closing = ""
 
     @property
+    def was_opened(self) -> bool:
+        return self._transport is not None
+
+    @property
     def is_open(self) -> bool:
         return self._transport is not None and self.ended is None
 
@@ -189,11 +193,13 @@ async def connect(
             auto_ping_reply_timeout=PING_IDLE_S,
             read_buffer_init_size=65_536,
         )
-    except (OSError, TimeoutError, picows.WSError) as error:
+    except (OSError, TimeoutError, ValueError, picows.WSError) as error:  # a redirect may name an address that is none
         raise FeedFailed(f"{url} cannot be reached: {_told(error)}") from None
     except asyncio.CancelledError:
         connection.close("not needed any more")
         raise
+    if not connection.was_opened:  # picows calls it connected when the other end leaves during the handshake
+        raise FeedFailed(f"{url} cannot be reached: it was closed before the handshake was done")
     return connection
 
 

@@ -20,21 +20,12 @@ NS_PER_MS = 1_000_000
 async def history_of(rest: Rest, binance: str, assets: Mapping[str, str], around: Surroundings) -> list[Spot]:
     """The closes of the last 32 minutes' seconds of every symbol, in the order of time; those that cannot be had are
     told and missing."""
-    now_ns = around.now_ns()
-    found: list[Spot] = []
-
-    async def ask(symbol: str, asset: str) -> None:
-        start_s = now_ns // SECOND_NS - REACH_S
-        try:
-            for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
-                found.extend(await _closes(rest, binance, symbol, asset, begin_s, now_ns, around))
-        except FeedFailed as error:
-            around.tell(f"the history of {asset} is missing: {error}; its volatility warms up as it runs")
-
     async with asyncio.TaskGroup() as group:
-        for symbol, asset in assets.items():
-            group.create_task(ask(symbol, asset), name=f"history {asset}")
-    return sorted(found, key=lambda spot: spot.at_ns)
+        asked = [
+            group.create_task(closes_of(rest, binance, symbol, asset, around), name=f"history {asset}")
+            for symbol, asset in assets.items()
+        ]
+    return sorted((spot for each in asked for spot in each.result()), key=lambda spot: spot.at_ns)
 
 
 async def closes_of(rest: Rest, binance: str, symbol: str, asset: str, around: Surroundings) -> list[Spot]:
@@ -42,8 +33,11 @@ async def closes_of(rest: Rest, binance: str, symbol: str, asset: str, around: S
     now_ns = around.now_ns()
     start_s = now_ns // SECOND_NS - REACH_S
     found: list[Spot] = []
-    for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
-        found += await _closes(rest, binance, symbol, asset, begin_s, now_ns, around)
+    try:
+        for begin_s in range(start_s, start_s + REACH_S, CANDLES_AT_ONCE):
+            found += await _closes(rest, binance, symbol, asset, begin_s, now_ns, around)
+    except FeedFailed as error:
+        around.tell(f"the history of {asset} is missing: {error}; its volatility warms up as it runs")
     return found
 
 

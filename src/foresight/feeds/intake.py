@@ -10,15 +10,11 @@ fast a venue sends, the queue has an end, and what the engine sees late is at le
 from collections import deque
 from collections.abc import Callable
 
-import msgspec
-
-from foresight.events import Depth, Levels, MarketEvent, Printed, Spot, TickChanged
-from foresight.markets import SECOND_NS
+from foresight.events import MarketEvent
+from foresight.feeds.conflation import joined
 
 CONFLATE_AT = 1_000
 """Events that may wait one by one: about as many as sixteen slots bring in a busy quarter of a second."""
-
-Key = tuple[object, ...]
 
 
 class Intake:
@@ -70,45 +66,3 @@ class Intake:
         self._waiting = deque(joined(self._waiting))
         self.conflated += before - len(self._waiting)
         self._conflate_at = len(self._waiting) + CONFLATE_AT
-
-
-def joined(waiting: deque[MarketEvent]) -> list[MarketEvent]:
-    """What is left of events when the newest of each kind counts, each at the place of its newest part."""
-    left: dict[Key, MarketEvent] = {}
-    for number, event in enumerate(waiting):
-        match event:
-            case Levels():
-                _join_levels(left, event)
-            case Depth(token=token) | TickChanged(token=token):  # a book and what makes one void
-                _drop_older(left, event, (Levels, Depth) if isinstance(event, Depth) else (Levels, Depth, TickChanged))
-                left.pop((type(event), token), None)
-                left[type(event), token] = event
-            case Printed(token=token):
-                earlier = left.pop((Printed, token), None)
-                size = earlier.size_micros if isinstance(earlier, Printed) else 0
-                left[Printed, token] = msgspec.structs.replace(event, size_micros=event.size_micros + size)
-            case Spot(asset=asset, feed=feed):
-                key = (Spot, asset, feed, event.stamped_ns // SECOND_NS)
-                left.pop(key, None)
-                left[key] = event
-            case _:
-                left[(number,)] = event
-    return list(left.values())
-
-
-def _drop_older(left: dict[Key, MarketEvent], event: Depth | TickChanged, kinds: tuple[type, ...]) -> None:
-    """Of one book: what a whole one, or a new tick, makes void. Changes that are newer than a whole book stay."""
-    for kind in kinds:
-        earlier = left.get((kind, event.token))
-        if isinstance(earlier, Levels | Depth | TickChanged) and earlier.stamped_ns <= event.stamped_ns:
-            del left[kind, event.token]
-
-
-def _join_levels(left: dict[Key, MarketEvent], event: Levels) -> None:
-    earlier = left.pop((Levels, event.token), None)
-    if isinstance(earlier, Levels):
-        bids = tuple((dict(earlier.bids) | dict(event.bids)).items())
-        asks = tuple((dict(earlier.asks) | dict(event.asks)).items())
-        stamped_ns = max(earlier.stamped_ns, event.stamped_ns)
-        event = msgspec.structs.replace(event, bids=bids, asks=asks, stamped_ns=stamped_ns)
-    left[Levels, event.token] = event

@@ -11,6 +11,8 @@ import msgspec
 
 from foresight.errors import FeedFailed
 from foresight.feeds.rest import Rest
+from foresight.wire.numbers import ns_of
+from foresight.wire.rejects import Rejected
 
 ASK_EVERY_S = 20.0
 ASKED_AT_ONCE = 3
@@ -57,9 +59,9 @@ class VenueClock:
         """(how long the asking took, the offset), in milliseconds of venue time."""
         before_ns = self._now_ns()
         try:
-            told = msgspec.json.decode(await self._rest.get(self._url), type=_Time)
-        except (FeedFailed, msgspec.MsgspecError):
+            told_ns = ns_of(msgspec.json.decode(await self._rest.get(self._url), type=_Time).serverTime)
+        except (FeedFailed, Rejected, msgspec.MsgspecError):
             return None
         after_ns = self._now_ns()
         took_ms = (after_ns - before_ns) / NS_PER_MS
-        return took_ms, told.serverTime - (before_ns + after_ns) / 2 / NS_PER_MS
+        return took_ms, (told_ns - (before_ns + after_ns) / 2) / NS_PER_MS

@@ -76,7 +76,7 @@ class EmbeddedVenue:
             await asyncio.sleep(AGAIN_AFTER_S)
             try:
                 await self.start()
-            except VenueRefused as error:
+            except (VenueRefused, OSError) as error:  # a machine may have no process or no memory to give for a while
                 self._tell(f"{error}; it is tried again")
 
     async def stop(self) -> None:
