@@ -76,10 +76,10 @@ class Reading:
         return [event.token for event in self.around.taken() if isinstance(event, Depth)]
 
 
-def reading(work: Callable[[Reading], Awaitable[None]]) -> None:
+def reading(work: Callable[[Reading], Awaitable[None]], *, has_books: bool = True) -> None:
     async def run() -> None:
         reads = Reading()
-        reads.channel_says(a_book(), a_book(asset_id=DOWN))
+        reads.channel_says(*([a_book(), a_book(asset_id=DOWN)] if has_books else [a_price_change()]))
         reads.around.taken()
         async with a_host(reads.answer) as url, reads.kept(url):
             await work(reads)
@@ -143,6 +143,41 @@ def test_an_answer_that_is_older_than_a_print_is_taken() -> None:
         reads.channel_says(a_last_trade(), a_last_trade(asset_id=DOWN))
         reads.around.taken()
         reads.around.later(5)
+        await until(lambda: reads.rest.read == 2)
+
+    reading(work)
+
+
+def test_an_outcome_that_has_had_no_whole_book_is_read_whatever_changes_of_it_are_told() -> None:
+    async def work(reads: Reading) -> None:
+        reads.meanwhile = lambda: reads.channel_says(a_price_change(timestamp="1795177809999"))
+        reads.around.now_ns += QUIET_NS
+        reads.channel_says(a_price_change())
+        await reads.asks_nothing()
+        reads.around.now_ns += 1
+        await until(lambda: reads.rest.read == 2)
+        assert reads.taken() == list(BOTH)
+        reads.around.later(3)
+        reads.channel_says(a_price_change())
+        reads.around.later(3)
+        await reads.asks_nothing()
+
+    reading(work, has_books=False)
+
+
+def test_after_a_gap_an_outcome_has_had_no_whole_book_but_not_after_a_renewal() -> None:
+    async def work(reads: Reading) -> None:
+        reads.channel.opened(FakeConnection(2))
+        reads.channel.lost(reads.first)
+        for _ in range(2):
+            reads.around.later(3)
+            reads.channel_says(a_price_change())
+        await reads.asks_nothing()
+        reads.channel.lost(FakeConnection(2))
+        reads.channel.opened(FakeConnection(3))
+        for _ in range(2):
+            reads.around.later(3)
+            reads.channel_says(a_price_change())
         await until(lambda: reads.rest.read == 2)
 
     reading(work)

@@ -1,7 +1,8 @@
 """Whole books by REST (venue spec §5.8): where the market channel has been quiet, and where a book is lost.
 
 A book in which nothing happens is not stale, but silence alone does not say so. So outcomes of open windows that have
-been quiet for some seconds are read, all in one request; the answer refreshes them. An outcome whose book changes by
+been quiet for some seconds are read, all in one request; the answer refreshes them. One that has had no whole book yet
+counts as quiet, whatever changes of it are told: they change nothing that is known. An outcome whose book changes by
 REST while the channel says nothing about it has gone deaf on the channel, and is subscribed anew.
 """
 
@@ -74,7 +75,7 @@ class BooksByRest:
         return list(dict.fromkeys((*self._lost, *quiet)))
 
     def _known_ns(self, token: Token) -> int:
-        return max(self._channel.heard_ns.get(token, 0), self._refreshed_ns.get(token, 0))
+        return max(self._channel.known_ns(token), self._refreshed_ns.get(token, 0))
 
     async def _ask(self, tokens: list[Token]) -> None:
         heard = {token: self._channel.heard_ns.get(token, 0) for token in tokens}
@@ -89,7 +90,7 @@ class BooksByRest:
     def _take(self, book: Book, heard_ns: int) -> None:
         """An answer that the channel has overtaken meanwhile says nothing."""
         token, now_ns = book.token, self._around.now_ns()
-        is_lost = self._lost.pop(token, None) is not None
+        is_lost = self._lost.pop(token, None) is not None or self._channel.awaits_book(token)
         if self._channel.heard_ns.get(token, 0) != heard_ns and not is_lost:
             return
         if book.stamped_ns < self._channel.stamped_ns.get(token, 0) and not is_lost:
@@ -99,6 +100,7 @@ class BooksByRest:
             self._changes.pop(token, None)  # the channel has spoken since the last answer: it is not deaf
             self._hashes.pop(token, None)
         self._refreshed_ns[token] = now_ns
+        self._channel.has_book(token)
         self._listen(token, book.hash)
         self._around.put(Depth(now_ns, token, book.bids, book.asks, book.stamped_ns))
 

@@ -49,6 +49,8 @@ class ClobChannel:
         self.duplicates = 0
         self.heard_ns: dict[Token, int] = {}
         self.stamped_ns: dict[Token, int] = {}
+        self._awaited_ns: dict[Token, int] = {}
+        """Since when a whole book has been awaited, of outcomes that have had none since nobody listened."""
         self._around = around
         self._on_resolved = on_resolved
         self._decoder = ClobDecoder(around.reject)
@@ -62,10 +64,25 @@ class ClobChannel:
     def wanted(self) -> tuple[Token, ...]:
         return tuple(self._wanted)
 
+    def awaits_book(self, token: Token) -> bool:
+        """Whether this outcome has had no whole book yet: until one comes, changes of it tell nothing."""
+        return token in self._awaited_ns
+
+    def known_ns(self, token: Token) -> int:
+        """When the channel last said something that counts of an outcome. While a whole book is awaited, what it says
+        does not count."""
+        heard_ns = self.heard_ns.get(token, 0)
+        return min(heard_ns, self._awaited_ns.get(token, heard_ns))
+
+    def has_book(self, token: Token) -> None:
+        """A whole book of this outcome has been told, here or by REST."""
+        self._awaited_ns.pop(token, None)
+
     def follow(self, tokens: Iterable[Token], connections: Iterable[Connection]) -> None:
         """Asks for these outcomes too."""
         fresh = [token for token in tokens if token not in self._wanted]
         self._wanted.update(dict.fromkeys(fresh))
+        self._awaited_ns |= dict.fromkeys(fresh, self._around.now_ns())
         for connection in connections:
             for part in _parts(fresh):
                 connection.say(clob.subscribe(part))
@@ -76,6 +93,7 @@ class ClobChannel:
         for token in gone:
             self.heard_ns.pop(token, None)
             self.stamped_ns.pop(token, None)
+            self._awaited_ns.pop(token, None)
         for connection in connections:
             for part in _parts(gone):
                 connection.say(clob.unsubscribe(part))
@@ -88,6 +106,8 @@ class ClobChannel:
             connection.say(clob.subscribe((token,)))
 
     def opened(self, connection: Connection) -> None:
+        if not self._missing:  # what changed while no connection was open nobody has told
+            self._awaited_ns = dict.fromkeys(self._wanted, self._around.now_ns())
         self._missing[connection.number] = set(self._wanted)
         self._pinged_s[connection.number] = 0.0
         self._ponged_s[connection.number] = 0.0
@@ -163,6 +183,7 @@ class ClobChannel:
                 for event in levels_of(message, now_ns):
                     self._put(event.token, event)
             case Book(token=token):
+                self.has_book(token)
                 self._put(token, Depth(now_ns, token, message.bids, message.asks, message.stamped_ns))
             case BestBidAsk(token=token):
                 named = (message.best_bid_micros, message.best_ask_micros)

@@ -198,7 +198,7 @@ class Feeds:
         for market in self._slots_now():
             if isinstance(market, str):
                 missing.append(market)
-            elif market.up not in self._clob.heard_ns:
+            elif self._clob.awaits_book(market.up):
                 missing.append(f"no book of {market.market_id}")
         return missing
 
