@@ -124,7 +124,7 @@ class Feeds:
         made = []
         for channel in channels_of(feed, assets, self.plan.endpoints, self._around):
             line = self._line(channel)
-            channel.on_planned_end = line.renew
+            channel.renew = line.renew
             made.append((channel, line))
         return made
 
@@ -147,7 +147,7 @@ class Feeds:
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
         uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
         channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
-        self._line(channel)
+        channel.renew = self._line(channel).renew
         return channel
 
     def _line(self, channel: BinanceChannel | ClobChannel | PolyboltChannel | RtdsChannel) -> Line:
