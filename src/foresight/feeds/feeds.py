@@ -34,7 +34,7 @@ from foresight.feeds.telling import Surroundings
 from foresight.feeds.venue_clock import VenueClock
 from foresight.feeds.watching import Watching
 from foresight.feeds.website import WebsitePrices
-from foresight.markets import Market, Token
+from foresight.markets import MINUTE_NS, Market, Token
 from foresight.sources.simulated.noise import uniform_stream
 from foresight.topics import topic_of, traded_asset
 from foresight.wire.binance_rest import decode_symbols
@@ -45,6 +45,10 @@ ONLY_FUTURES = ("HYPE",)
 """What Binance spot does not list (venue spec §10.1), for when it cannot be asked."""
 WRITE_EVERY_S = 1.0
 WARM_LOOK_S = 0.02
+LISTEN_ON_NS = 10 * MINUTE_NS
+"""After its end a market's outcomes are listened to for so long, because the winner may be told there. Then only reads
+ask for it: a day of windows without winners is more than the 500 outcomes that a connection may have (venue spec
+§6.1)."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,6 +266,7 @@ class Feeds:
 
     def _listed(self, listing: Listing) -> None:
         market = listing.market
+        self._leave_ended()
         self._current[market.market_id] = market
         self.resolving.follow(listing)
         if market.market_id in self._current:
@@ -270,7 +275,14 @@ class Feeds:
     def _resolved(self, message: MarketResolved) -> None:
         self.resolving.heard(message)
 
+    def _leave_ended(self) -> None:
+        """Called when others come, so what is listened to stays few, however long nobody tells winners."""
+        listened_ns = self._now_ns() - LISTEN_ON_NS
+        for market in [market for market in self._current.values() if market.end_ns < listened_ns]:
+            self._over(market)
+
     def _over(self, market: Market) -> None:
+        """Listens to it no more."""
         self._current.pop(market.market_id, None)
         self._clob.leave((market.up, market.down), self._clob_line.connections)
 
