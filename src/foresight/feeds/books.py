@@ -9,8 +9,8 @@ REST while the channel says nothing about it has gone deaf on the channel, and i
 import asyncio
 from collections.abc import Callable, Iterable
 
+from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
-from foresight.events import Depth
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.rest import Rest
 from foresight.feeds.telling import Surroundings
@@ -52,9 +52,10 @@ class BooksByRest:
         self._changes: dict[Token, int] = {}
         self._refreshed_ns: dict[Token, int] = {}
 
-    def rebuild(self, token: Token, why: str) -> None:
-        """Asks for a whole book as soon as may be."""
-        self._lost[token] = why
+    def rebuild(self, lost: Rebuild) -> None:
+        """Asks for a whole book as soon as may be; not where one has been told since it was lost."""
+        if self._channel.booked_ns.get(lost.token, 0) < lost.at_ns:
+            self._lost[lost.token] = lost.why
 
     async def keep(self) -> None:
         """Reads what is quiet or lost, until it is cancelled."""
@@ -100,9 +101,9 @@ class BooksByRest:
             self._changes.pop(token, None)  # the channel has spoken since the last answer: it is not deaf
             self._hashes.pop(token, None)
         self._refreshed_ns[token] = now_ns
-        self._channel.has_book(token)
         self._listen(token, book.hash)
-        self._around.put(Depth(now_ns, token, book.bids, book.asks, book.stamped_ns))
+        for told in self._channel.book_told(book):
+            self._around.put(told)
 
     def _listen(self, token: Token, hash_: str) -> None:
         """Counts the changes that only REST has told."""

@@ -217,7 +217,7 @@ class Feeds:
 
     def rebuild(self, lost: Rebuild) -> None:
         """A book that the engine has lost."""
-        self.books.rebuild(lost.token, lost.why)
+        self.books.rebuild(lost)
 
     def health(self) -> FeedsHealth:
         now_ns, waits_since_ns = self._now_ns(), self.intake.waits_since_ns()
@@ -270,7 +270,7 @@ class Feeds:
         self._current[market.market_id] = market
         self.resolving.follow(listing)
         if market.market_id in self._current:
-            self._clob.follow((market.up, market.down), self._clob_line.connections)
+            self._clob.follow((market.up, market.down), self._clob_line.connections, market.tick_micros)
 
     def _resolved(self, message: MarketResolved) -> None:
         self.resolving.heard(message)
