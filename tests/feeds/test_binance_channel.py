@@ -5,7 +5,7 @@ import pytest
 from builders import NOON_NS, seconds
 from feeds.feed_fakes import Around, FakeConnection, frame
 from foresight.events import Spot
-from foresight.feeds.binance import AGAIN_NS, ANEW_AFTER_NS, QUIET_NS, SPOT_STREAMS, BinanceChannel, Witnesses
+from foresight.feeds.binance import AGAIN_NS, ANEW_AFTER_NS, LOST_S, QUIET_NS, SPOT_STREAMS, BinanceChannel, Witnesses
 from foresight.feeds.connection import Ended
 
 ASSETS = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
@@ -38,10 +38,12 @@ def a_candle(close: float, at_ns: int = NOON_NS, symbol: str = "BTCUSDT") -> byt
 class Listening:
     """A channel with one connection open."""
 
-    def __init__(self, witnesses: Witnesses | None = None, feed: str = "binance") -> None:
+    def __init__(
+        self, witnesses: Witnesses | None = None, feed: str = "binance", kinds: tuple[str, ...] = SPOT_STREAMS
+    ) -> None:
         self.around = Around()
         self.channel = BinanceChannel(
-            "binance", "ws://venue", feed=feed, assets=ASSETS, kinds=SPOT_STREAMS, around=self.around.given,
+            "binance", "ws://venue", feed=feed, assets=ASSETS, kinds=kinds, around=self.around.given,
             witnesses=witnesses,
         )  # fmt: skip
         self.first = self.open(1)
@@ -54,6 +56,13 @@ class Listening:
     def take(self, text: bytes, by: FakeConnection | None = None) -> list[Spot]:
         self.channel.took(by or self.first, text)
         return self.around.taken()
+
+
+def renewals_of(listening: Listening) -> list[tuple[int, str]]:
+    """The renewals that the channel asks for from now on."""
+    asked: list[tuple[int, str]] = []
+    listening.channel.renew = lambda connection, why: asked.append((connection.number, why))
+    return asked
 
 
 def test_the_address_names_every_stream_in_lower_case() -> None:
@@ -215,9 +224,57 @@ def test_an_unknown_symbol_is_no_event_and_no_sign_of_life() -> None:
 )
 def test_an_announced_end_asks_for_a_renewal(text: bytes) -> None:
     listening, asked = Listening(), []
-    listening.channel.on_planned_end = lambda connection, why: asked.append((connection.number, why))
+    listening.channel.renew = lambda connection, why: asked.append((connection.number, why))
     assert listening.take(text) == []
     assert asked == [(1, "the venue will close it")]
+
+
+@pytest.mark.parametrize(("silent_s", "renews"), [(LOST_S - 0.1, False), (LOST_S, True)])
+def test_a_symbol_that_has_spoken_and_is_silent_for_minutes_asks_for_a_renewal(silent_s: float, renews: bool) -> None:
+    listening = Listening()
+    asked = renewals_of(listening)
+    listening.first.age = 1.0
+    listening.take(a_candle(100.0, symbol="ETHUSDT"))
+    listening.first.age += silent_s
+    listening.take(a_candle(100.0))
+    listening.channel.keep_alive(listening.first)
+    assert asked == ([(1, "no data of ETHUSDT for 180 s")] if renews else [])
+
+
+def test_a_lost_symbol_asks_for_renewals_no_more_often_than_in_some_minutes_until_it_is_back() -> None:
+    listening = Listening()
+    listening.take(a_candle(100.0, symbol="ETHUSDT"))
+    second = listening.open(2)
+    listening.channel.lost(listening.first)
+    asked = renewals_of(listening)
+    for second.age in (0.0, LOST_S - 0.1):
+        listening.channel.keep_alive(second)
+    assert asked == []
+    second.age = LOST_S
+    listening.channel.keep_alive(second)
+    assert [number for number, _ in asked] == [2]
+    listening.take(a_candle(101.0, NOON_NS + seconds(1), symbol="ETHUSDT"), by=second)
+    listening.channel.keep_alive(second)
+    assert len(asked) == 1
+
+
+def test_a_symbol_that_has_never_spoken_or_is_dropped_asks_for_no_renewal() -> None:
+    listening = Listening()
+    asked = renewals_of(listening)
+    listening.take(a_candle(100.0, symbol="ETHUSDT"))
+    listening.channel.drop(["ETH"], [])
+    listening.first.age = 10 * LOST_S
+    listening.channel.keep_alive(listening.first)
+    assert asked == []
+
+
+def test_trades_alone_may_be_rare() -> None:
+    listening = Listening(kinds=("aggTrade",))
+    asked = renewals_of(listening)
+    listening.take(a_trade(1, 100.0))
+    listening.first.age = 10 * LOST_S
+    listening.channel.keep_alive(listening.first)
+    assert asked == []
 
 
 def test_further_symbols_are_asked_for_on_open_connections_and_named_by_later_ones() -> None:

@@ -10,12 +10,13 @@ from aiohttp import web
 from builders import NOON_NS
 from feeds.feed_fakes import Around, FakeConnection, a_host
 from feeds.ws_peers import until
-from foresight.events import Depth
+from foresight.effects import Rebuild
+from foresight.events import Depth, TickChanged
 from foresight.feeds.books import DEAF_AFTER, QUIET_NS, BooksByRest
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.rest import Rest
 from foresight.markets import Token
-from wire.wire_frames import DOWN, UP, a_book, a_last_trade, a_price_change, frame
+from wire.wire_frames import DOWN, UP, a_book, a_last_trade, a_price_change, a_tick_change, frame
 
 BOTH = (Token(UP), Token(DOWN))
 
@@ -76,10 +77,10 @@ class Reading:
         return [event.token for event in self.around.taken() if isinstance(event, Depth)]
 
 
-def reading(work: Callable[[Reading], Awaitable[None]]) -> None:
+def reading(work: Callable[[Reading], Awaitable[None]], *, has_books: bool = True) -> None:
     async def run() -> None:
         reads = Reading()
-        reads.channel_says(a_book(), a_book(asset_id=DOWN))
+        reads.channel_says(*([a_book(), a_book(asset_id=DOWN)] if has_books else [a_price_change()]))
         reads.around.taken()
         async with a_host(reads.answer) as url, reads.kept(url):
             await work(reads)
@@ -148,10 +149,86 @@ def test_an_answer_that_is_older_than_a_print_is_taken() -> None:
     reading(work)
 
 
+def test_an_outcome_that_has_had_no_whole_book_is_read_whatever_changes_of_it_are_told() -> None:
+    async def work(reads: Reading) -> None:
+        reads.meanwhile = lambda: reads.channel_says(a_price_change(timestamp="1795177809999"))
+        reads.around.now_ns += QUIET_NS
+        reads.channel_says(a_price_change())
+        await reads.asks_nothing()
+        reads.around.now_ns += 1
+        await until(lambda: reads.rest.read == 2)
+        assert reads.taken() == list(BOTH)
+        reads.around.later(3)
+        reads.channel_says(a_price_change())
+        reads.around.later(3)
+        await reads.asks_nothing()
+
+    reading(work, has_books=False)
+
+
+def test_after_a_gap_an_outcome_has_had_no_whole_book_but_not_after_a_renewal() -> None:
+    async def work(reads: Reading) -> None:
+        reads.channel.opened(FakeConnection(2))
+        reads.channel.lost(reads.first)
+        for _ in range(2):
+            reads.around.later(3)
+            reads.channel_says(a_price_change())
+        await reads.asks_nothing()
+        reads.channel.lost(FakeConnection(2))
+        reads.channel.opened(FakeConnection(3))
+        for _ in range(2):
+            reads.around.later(3)
+            reads.channel_says(a_price_change())
+        await until(lambda: reads.rest.read == 2)
+
+    reading(work)
+
+
+def lost(reads: Reading) -> Rebuild:
+    """What the engine says when the book of UP has just been lost."""
+    return Rebuild(reads.around.now_ns, Token(UP), "diverged")
+
+
+def test_a_lost_book_that_has_been_told_anew_meanwhile_is_not_read() -> None:
+    async def work(reads: Reading) -> None:
+        rebuild = lost(reads)
+        reads.channel_says(a_book())
+        reads.rest.rebuild(rebuild)
+        await reads.asks_nothing()
+
+    reading(work)
+
+
+def test_a_lost_book_whose_tick_changes_after_it_was_told_is_read() -> None:
+    async def work(reads: Reading) -> None:
+        reads.channel_says(a_book(), a_tick_change())
+        reads.rest.rebuild(lost(reads))
+        await reads.asks()
+        assert reads.asked == [{UP}]
+
+    reading(work)
+
+
+def test_a_tick_that_a_book_by_rest_tells_comes_before_it_and_is_told_once() -> None:
+    async def work(reads: Reading) -> None:
+        reads.books[UP] |= {"tick_size": "0.001"}
+        for _ in range(2):
+            reads.around.later(5)
+            await reads.asks()
+        of_up = [event for event in reads.around.taken() if event.token == UP]
+        assert [type(event) for event in of_up] == [TickChanged, Depth, Depth]
+        assert of_up[0].tick_micros == 1_000
+        reads.rest.rebuild(Rebuild(of_up[0].at_ns, Token(UP), "its tick has changed"))
+        await reads.asks_nothing()
+
+    reading(work)
+
+
 def test_a_lost_book_is_read_at_once_whatever_the_channel_says() -> None:
     async def work(reads: Reading) -> None:
         reads.meanwhile = lambda: reads.channel_says(a_price_change(timestamp="1795177809999"))
-        reads.rest.rebuild(Token(UP), "diverged")
+        reads.around.later(1)
+        reads.rest.rebuild(lost(reads))
         await until(lambda: UP in reads.taken())
         assert reads.asked == [{UP}]
         await reads.asks_nothing()
@@ -163,7 +240,7 @@ def test_a_lost_book_of_a_market_that_is_over_is_not_asked_for() -> None:
     async def work(reads: Reading) -> None:
         reads.channel.leave(BOTH, ())
         reads.open_now.clear()
-        reads.rest.rebuild(Token(UP), "diverged")
+        reads.rest.rebuild(lost(reads))
         await reads.asks_nothing()
         assert reads.rest._lost == {}
 

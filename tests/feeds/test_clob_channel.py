@@ -126,6 +126,35 @@ def test_tops_prints_and_ticks_are_events() -> None:
     assert (type(tick), tick.tick_micros) == (TickChanged, 1_000)
 
 
+def kinds_of_up(listening: Listening, *events: object) -> list[type]:
+    return [type(event) for event in listening.take(*events) if event.token == UP]
+
+
+def test_a_book_with_another_tick_than_was_known_is_told_after_the_tick() -> None:
+    listening = Listening()
+    assert kinds_of_up(listening, a_book()) == [Depth], "the first tick is no change"
+    assert kinds_of_up(listening, a_book(tick_size="0.001")) == [TickChanged, Depth]
+    assert kinds_of_up(listening, a_book(tick_size="0.001")) == [Depth]
+    assert kinds_of_up(listening, a_book(tick_size="")) == [Depth], "it tells none"
+
+
+def test_the_first_book_is_compared_with_the_tick_of_the_listing() -> None:
+    listening = Listening()
+    listening.channel.leave(BOTH, ())
+    listening.channel.follow(BOTH, (), tick_micros=1_000)
+    [tick, depth] = listening.take(a_book())
+    assert (type(tick), tick.tick_micros, tick.at_ns, tick.stamped_ns) == (
+        TickChanged, 10_000, depth.at_ns, depth.stamped_ns,
+    )  # fmt: skip
+
+
+def test_a_book_that_is_older_than_a_change_of_tick_says_nothing_of_the_tick() -> None:
+    listening = Listening()
+    assert kinds_of_up(listening, a_book(), a_tick_change()) == [Depth, TickChanged]
+    assert kinds_of_up(listening, a_book()) == [Depth]
+    assert kinds_of_up(listening, a_book(timestamp="1795177803900", tick_size="0.001")) == [Depth]
+
+
 def test_a_winner_is_passed_on_and_is_no_event() -> None:
     listening = Listening()
     assert listening.take(a_resolution_told()) == []

@@ -281,6 +281,54 @@ def test_a_renewal_opens_and_hears_the_second_before_the_first_is_closed() -> No
     on_a_line(work, answers=False)
 
 
+def mute_ones(bench: Bench, count: int) -> Callable[[], bool]:
+    """Whether so many connections after the first have been opened and closed again without a word."""
+    return lambda: len(bench.server.peers) > count and all(peer.is_gone for peer in bench.server.peers[1 : count + 1])
+
+
+def test_a_mute_connection_replaces_none_that_is_heard_and_another_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WARM_S", 0.05)
+
+    async def work(bench: Bench) -> None:
+        await bench.heard(0)
+        bench.server.on_text = lambda _peer, _text: None
+        bench.line.renew(bench.channel.opens[0], "the venue will close it")
+        await until(mute_ones(bench, 3))
+        first = bench.server.peers[0]
+        assert not first.is_gone
+        assert "brought no data within 0.05 s" in bench.line.health().last_end
+        bench.server.on_text = lambda peer, text: peer.send(b"1") if text != b"PING" else None
+        await until(lambda: first.is_gone)
+        assert bench.channel.taken == [0, 1]
+        health = bench.line.health()
+        assert (health.state, health.connections, health.renewals, health.reconnects) == ("open", 1, 1, 0)
+        assert bench.told == []
+
+    on_a_line(work)
+
+
+@pytest.mark.parametrize("falls_silent", [True, False])
+def test_a_mute_connection_is_taken_once_the_first_is_silent_too_or_has_ended(
+    monkeypatch: pytest.MonkeyPatch, falls_silent: bool
+) -> None:
+    monkeypatch.setattr(module, "WARM_S", 0.05)
+
+    async def work(bench: Bench) -> None:
+        await bench.heard(0)
+        bench.server.on_text = lambda _peer, _text: None
+        bench.line.renew(bench.channel.opens[0], "it grows old")
+        await until(mute_ones(bench, 1))
+        if falls_silent:
+            bench.channel.opens[0].heard_s -= 61.0
+        else:
+            bench.server.peers[0].cut()
+        await until(lambda: bench.line.health().last_end == "replaced: it grows old")
+        await until(lambda: len(bench.server.open) == 1)
+        assert len(bench.line.connections) == 1
+
+    on_a_line(work)
+
+
 def test_a_renewal_is_not_disturbed_by_the_first_ones_end() -> None:
     async def work(bench: Bench) -> None:
         bench.server.on_text = lambda _peer, _text: None

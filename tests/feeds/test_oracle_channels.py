@@ -5,7 +5,7 @@ import pytest
 from feeds.feed_fakes import Around, FakeConnection
 from foresight.events import Reference
 from foresight.feeds.connection import Ended
-from foresight.feeds.polybolt import REMEMBERED_NS, Credentials, PolyboltChannel
+from foresight.feeds.polybolt import ASK_AGAIN_S, LOST_S, REMEMBERED_NS, Credentials, PolyboltChannel
 from foresight.feeds.rtds import RtdsChannel
 from foresight.markets import SECOND_NS
 from foresight.secrets import Secret
@@ -143,6 +143,72 @@ def test_a_refused_subscription_is_told_and_leaves_the_connection(code: str) -> 
     polybolt.take(a_refusal(code))
     assert polybolt.first.closed == ""
     assert polybolt.around.told == [f"polybolt refuses: {code} price.crypto.twap"]
+
+
+def symbols_asked(connection: FakeConnection) -> list[list[str]]:
+    """Of every subscription that was said since the last call."""
+    said = [each for each in connection.taken() if each["op"] == "subscribe"]
+    return [[item["filter"]["symbol"] for item in each["subscriptions"]] for each in said]
+
+
+@pytest.mark.parametrize("code", ["rate_limited", "sub_limit"])
+def test_what_was_refused_is_asked_for_again_once_a_minute_and_told_once(code: str) -> None:
+    polybolt = Polybolt()
+    polybolt.take({"op": "authed", "rid": "1"})
+    assert symbols_asked(polybolt.first) == [["btcusd", "ethusd"]]
+    for quarter in range(1, 4 * 130):
+        polybolt.first.age = quarter / 4
+        polybolt.take(a_twap(timestamp=STAMP_NS // 1_000_000 + 250 * quarter))
+        polybolt.take(a_refusal(code))
+        polybolt.channel.keep_alive(polybolt.first)
+    assert symbols_asked(polybolt.first) == [["ethusd"], ["ethusd"]]
+    assert len(polybolt.around.told) == 1
+
+
+def test_nothing_is_asked_for_again_before_the_credentials_are_taken() -> None:
+    polybolt = Polybolt()
+    polybolt.first.age = 10 * ASK_AGAIN_S
+    polybolt.channel.keep_alive(polybolt.first)
+    assert symbols_asked(polybolt.first) == []
+
+
+@pytest.mark.parametrize(("age", "asked"), [(5.0 + ASK_AGAIN_S - 0.1, []), (5.0 + ASK_AGAIN_S, [["ethusd"]])])
+def test_a_symbol_that_falls_silent_is_asked_for_again(age: float, asked: list[list[str]]) -> None:
+    polybolt = Polybolt()
+    polybolt.take({"op": "authed", "rid": "1"})
+    polybolt.first.age = 5.0
+    polybolt.take(a_twap(symbol="ethusd"))
+    polybolt.first.taken()
+    polybolt.first.age = age
+    polybolt.take(a_twap())
+    polybolt.channel.keep_alive(polybolt.first)
+    assert symbols_asked(polybolt.first) == asked
+
+
+@pytest.mark.parametrize(("silent_s", "renews"), [(LOST_S - 0.1, False), (LOST_S, True)])
+def test_a_symbol_that_snapshots_alone_bring_back_asks_for_a_renewal(silent_s: float, renews: bool) -> None:
+    polybolt = Polybolt()
+    asked: list[str] = []
+    polybolt.channel.renew = lambda _connection, why: asked.append(why)
+    polybolt.first.age = 5.0
+    polybolt.take(a_twap(symbol="ethusd"))
+    polybolt.first.age += silent_s
+    polybolt.take(a_twap())
+    snapshot = a_snapshot()
+    snapshot["payload"] |= {"symbol": "ethusd"}
+    polybolt.take(snapshot)
+    polybolt.channel.keep_alive(polybolt.first)
+    assert asked == (["no data of ethusd for 300 s"] if renews else [])
+
+
+def test_a_symbol_that_has_never_spoken_asks_for_no_renewal() -> None:
+    polybolt = Polybolt()
+    asked: list[str] = []
+    polybolt.channel.renew = lambda _connection, why: asked.append(why)
+    polybolt.first.age = 10 * LOST_S
+    polybolt.take(a_twap())
+    polybolt.channel.keep_alive(polybolt.first)
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import msgspec
 from foresight.events import Spot
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
+from foresight.feeds.voices import Voices
 from foresight.markets import SECOND_NS
 from foresight.wire.binance import (
     AggTrade,
@@ -32,6 +33,11 @@ AGAIN_NS = SECOND_NS // 4
 AGE_MAX_S = 23.5 * 3_600
 """Binance ends a connection after 24 hours."""
 SILENCE_S = 5.0
+STEADY_KINDS = frozenset({"bookTicker", "kline_1s"})
+"""Streams that speak every few seconds for whatever is traded. Trades of a quiet symbol may take their time."""
+LOST_S = 180.0
+"""A symbol that has spoken, and of which one connection says nothing for so long while it brings others, is lost there:
+the connection is renewed, and so at most once in so long."""
 ANEW_AFTER_NS = 2 * SECOND_NS
 """So long after a connection has ended, the numbers that only it has brought count no more: the next one may lead to a
 venue that counts anew. Before, its copies are still under way on others."""
@@ -66,7 +72,7 @@ class BinanceChannel:
         self.silence_s = SILENCE_S
         self.lags = Lags()
         self.duplicates = 0
-        self.on_planned_end: Callable[[Connection, str], None] = lambda _connection, _why: None
+        self.renew: Callable[[Connection, str], None] = lambda _connection, _why: None
         self._base = base
         self.feed = feed
         self._assets = dict(assets)
@@ -80,6 +86,7 @@ class BinanceChannel:
         self._lost_ns = 0
         self._told: dict[str, tuple[float, int]] = {}
         self._heard: dict[int, set[str]] = {}
+        self._voices = Voices()
 
     @property
     def url(self) -> str:
@@ -106,6 +113,7 @@ class BinanceChannel:
         self._streams = [stream for stream in self._streams if stream not in streams]
         for symbol in gone:
             self._told.pop(self._assets.pop(symbol), None)
+            self._voices.forget(symbol)
         self._newest = {key: number for key, number in self._newest.items() if key[1] not in gone}
         self._ids += 1
         for connection in connections:
@@ -124,6 +132,7 @@ class BinanceChannel:
 
     def lost(self, connection: Connection) -> None:
         self._heard.pop(connection.number, None)
+        self._voices.end(connection)
         self._lost_ns = self._around.now_ns()
 
     def pause_after(self, how: Ended) -> float | None:
@@ -131,7 +140,11 @@ class BinanceChannel:
         return 0.0
 
     def keep_alive(self, connection: Connection) -> None:
-        """Binance asks itself, every 20 s, and the connection answers."""
+        """Binance asks itself for signs of life, every 20 s, and the connection answers. A symbol that is lost on it
+        asks for another."""
+        lost = self._voices.lost(connection, LOST_S) if STEADY_KINDS & set(self._kinds) else []
+        if lost:
+            self.renew(connection, f"no data of {', '.join(lost)} for {LOST_S:.0f} s")
 
     def took(self, connection: Connection, frame: bytes) -> None:
         message = self._decoder.decode(frame)
@@ -139,7 +152,7 @@ class BinanceChannel:
             case BookTicker() | AggTrade() | Kline():
                 self._take(connection, message)
             case ServerShutdown():
-                self.on_planned_end(connection, "the venue will close it")
+                self.renew(connection, "the venue will close it")
             case Reply(error=str() as error):
                 self._around.tell(f"{self.name} refuses a request: {error}")
 
@@ -171,6 +184,7 @@ class BinanceChannel:
 
     def _hear(self, connection: Connection, symbol: str) -> None:
         connection.heard()
+        self._voices.hear(connection, symbol)
         if not connection.is_warm:
             heard = self._heard.setdefault(connection.number, set())
             heard.add(symbol)

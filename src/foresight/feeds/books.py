@@ -1,15 +1,16 @@
 """Whole books by REST (venue spec §5.8): where the market channel has been quiet, and where a book is lost.
 
 A book in which nothing happens is not stale, but silence alone does not say so. So outcomes of open windows that have
-been quiet for some seconds are read, all in one request; the answer refreshes them. An outcome whose book changes by
+been quiet for some seconds are read, all in one request; the answer refreshes them. One that has had no whole book yet
+counts as quiet, whatever changes of it are told: they change nothing that is known. An outcome whose book changes by
 REST while the channel says nothing about it has gone deaf on the channel, and is subscribed anew.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 
+from foresight.effects import Rebuild
 from foresight.errors import FeedFailed
-from foresight.events import Depth
 from foresight.feeds.clob import ClobChannel
 from foresight.feeds.rest import Rest
 from foresight.feeds.telling import Surroundings
@@ -51,9 +52,10 @@ class BooksByRest:
         self._changes: dict[Token, int] = {}
         self._refreshed_ns: dict[Token, int] = {}
 
-    def rebuild(self, token: Token, why: str) -> None:
-        """Asks for a whole book as soon as may be."""
-        self._lost[token] = why
+    def rebuild(self, lost: Rebuild) -> None:
+        """Asks for a whole book as soon as may be; not where one has been told since it was lost."""
+        if self._channel.booked_ns.get(lost.token, 0) < lost.at_ns:
+            self._lost[lost.token] = lost.why
 
     async def keep(self) -> None:
         """Reads what is quiet or lost, until it is cancelled."""
@@ -74,7 +76,7 @@ class BooksByRest:
         return list(dict.fromkeys((*self._lost, *quiet)))
 
     def _known_ns(self, token: Token) -> int:
-        return max(self._channel.heard_ns.get(token, 0), self._refreshed_ns.get(token, 0))
+        return max(self._channel.known_ns(token), self._refreshed_ns.get(token, 0))
 
     async def _ask(self, tokens: list[Token]) -> None:
         heard = {token: self._channel.heard_ns.get(token, 0) for token in tokens}
@@ -89,7 +91,7 @@ class BooksByRest:
     def _take(self, book: Book, heard_ns: int) -> None:
         """An answer that the channel has overtaken meanwhile says nothing."""
         token, now_ns = book.token, self._around.now_ns()
-        is_lost = self._lost.pop(token, None) is not None
+        is_lost = self._lost.pop(token, None) is not None or self._channel.awaits_book(token)
         if self._channel.heard_ns.get(token, 0) != heard_ns and not is_lost:
             return
         if book.stamped_ns < self._channel.stamped_ns.get(token, 0) and not is_lost:
@@ -100,7 +102,8 @@ class BooksByRest:
             self._hashes.pop(token, None)
         self._refreshed_ns[token] = now_ns
         self._listen(token, book.hash)
-        self._around.put(Depth(now_ns, token, book.bids, book.asks, book.stamped_ns))
+        for told in self._channel.book_told(book):
+            self._around.put(told)
 
     def _listen(self, token: Token, hash_: str) -> None:
         """Counts the changes that only REST has told."""

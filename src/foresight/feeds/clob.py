@@ -7,7 +7,7 @@ very same frame to both.
 
 from collections.abc import Callable, Iterable
 
-from foresight.events import Depth, Levels, Printed, TickChanged
+from foresight.events import NO_STAMP, Depth, Levels, Printed, TickChanged
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
 from foresight.markets import Token
@@ -49,6 +49,12 @@ class ClobChannel:
         self.duplicates = 0
         self.heard_ns: dict[Token, int] = {}
         self.stamped_ns: dict[Token, int] = {}
+        self.booked_ns: dict[Token, int] = {}
+        """When the newest whole book was put before the engine, unless its tick has changed since."""
+        self._ticks: dict[Token, tuple[int, int]] = {}
+        """The tick of each outcome, and the stamp of who told it."""
+        self._awaited_ns: dict[Token, int] = {}
+        """Since when a whole book has been awaited, of outcomes that have had none since nobody listened."""
         self._around = around
         self._on_resolved = on_resolved
         self._decoder = ClobDecoder(around.reject)
@@ -62,10 +68,42 @@ class ClobChannel:
     def wanted(self) -> tuple[Token, ...]:
         return tuple(self._wanted)
 
-    def follow(self, tokens: Iterable[Token], connections: Iterable[Connection]) -> None:
-        """Asks for these outcomes too."""
+    def awaits_book(self, token: Token) -> bool:
+        """Whether this outcome has had no whole book yet: until one comes, changes of it tell nothing."""
+        return token in self._awaited_ns
+
+    def known_ns(self, token: Token) -> int:
+        """When the channel last said something that counts of an outcome. While a whole book is awaited, what it says
+        does not count."""
+        heard_ns = self.heard_ns.get(token, 0)
+        return min(heard_ns, self._awaited_ns.get(token, heard_ns))
+
+    def book_told(self, book: Book) -> list[TickChanged | Depth]:
+        """What a whole book says that was told here or by REST: its tick first, where that is another one than was
+        known and no newer word has named it. Nothing of an outcome that is not followed."""
+        token, now_ns = book.token, self._around.now_ns()
+        if token not in self._wanted:
+            return []
+        self._awaited_ns.pop(token, None)
+        self.booked_ns[token] = now_ns
+        depth = Depth(now_ns, token, book.bids, book.asks, book.stamped_ns)
+        known_micros, stamped_ns = self._ticks.get(token, (book.tick_micros, NO_STAMP))
+        if book.tick_micros is None or book.stamped_ns < stamped_ns:
+            return [depth]
+        self._ticks[token] = (book.tick_micros, book.stamped_ns)
+        if book.tick_micros == known_micros:
+            return [depth]
+        return [TickChanged(now_ns, token, book.tick_micros, book.stamped_ns), depth]
+
+    def follow(
+        self, tokens: Iterable[Token], connections: Iterable[Connection], tick_micros: int | None = None
+    ) -> None:
+        """Asks for these outcomes too. `tick_micros` is what their market is listed with."""
         fresh = [token for token in tokens if token not in self._wanted]
         self._wanted.update(dict.fromkeys(fresh))
+        self._awaited_ns |= dict.fromkeys(fresh, self._around.now_ns())
+        if tick_micros is not None:
+            self._ticks |= dict.fromkeys(fresh, (tick_micros, NO_STAMP))
         for connection in connections:
             for part in _parts(fresh):
                 connection.say(clob.subscribe(part))
@@ -74,8 +112,9 @@ class ClobChannel:
         """Asks for these outcomes no more."""
         gone = [token for token in tokens if self._wanted.pop(token, 1) is None]
         for token in gone:
-            self.heard_ns.pop(token, None)
-            self.stamped_ns.pop(token, None)
+            for times in (self.heard_ns, self.stamped_ns, self.booked_ns, self._awaited_ns):
+                times.pop(token, None)
+            self._ticks.pop(token, None)
         for connection in connections:
             for part in _parts(gone):
                 connection.say(clob.unsubscribe(part))
@@ -88,6 +127,8 @@ class ClobChannel:
             connection.say(clob.subscribe((token,)))
 
     def opened(self, connection: Connection) -> None:
+        if not self._missing:  # what changed while no connection was open nobody has told
+            self._awaited_ns = dict.fromkeys(self._wanted, self._around.now_ns())
         self._missing[connection.number] = set(self._wanted)
         self._pinged_s[connection.number] = 0.0
         self._ponged_s[connection.number] = 0.0
@@ -160,26 +201,33 @@ class ClobChannel:
         match message:
             case PriceChange(stamped_ns=stamped_ns):
                 self.lags.add(now_ns - stamped_ns)
-                for event in levels_of(message, now_ns):
-                    self._put(event.token, event)
-            case Book(token=token):
-                self._put(token, Depth(now_ns, token, message.bids, message.asks, message.stamped_ns))
+                self._put(*levels_of(message, now_ns))
+            case Book():
+                self._put(*self.book_told(message))
             case BestBidAsk(token=token):
                 named = (message.best_bid_micros, message.best_ask_micros)
-                self._put(token, Levels(now_ns, token, (), (), *named, message.stamped_ns))
+                self._put(Levels(now_ns, token, (), (), *named, message.stamped_ns))
             case LastTrade(token=token):
-                self._put(token, Printed(now_ns, token, message.price_micros, message.size_micros, message.stamped_ns))
+                self._put(Printed(now_ns, token, message.price_micros, message.size_micros, message.stamped_ns))
             case TickSizeChange(token=token):
-                self._put(token, TickChanged(now_ns, token, message.tick_micros, message.stamped_ns))
+                self._note_tick(message)
+                self._put(TickChanged(now_ns, token, message.tick_micros, message.stamped_ns))
             case MarketResolved():
                 self._on_resolved(message)
 
-    def _put(self, token: Token, event: Depth | Levels | Printed | TickChanged) -> None:
-        if token in self._wanted:
-            self.heard_ns[token] = event.at_ns
-            if isinstance(event, (Depth, Levels)):
-                self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
-            self._around.put(event)
+    def _note_tick(self, message: TickSizeChange) -> None:
+        if message.token in self._wanted:
+            self.booked_ns.pop(message.token, None)
+            self._ticks[message.token] = (message.tick_micros, message.stamped_ns)
+
+    def _put(self, *events: Depth | Levels | Printed | TickChanged) -> None:
+        for event in events:
+            token = event.token
+            if token in self._wanted:
+                self.heard_ns[token] = event.at_ns
+                if isinstance(event, (Depth, Levels)):
+                    self.stamped_ns[token] = max(event.stamped_ns, self.stamped_ns.get(token, 0))
+                self._around.put(event)
 
 
 def levels_of(message: PriceChange, now_ns: int) -> list[Levels]:

@@ -84,6 +84,11 @@ class Connection:
         return self._time() - self.opened_s
 
     @property
+    def has_spoken(self) -> bool:
+        """Whether it has brought any data, or is warm because nothing was asked for."""
+        return self.is_warm or self.heard_s > self.opened_s
+
+    @property
     def is_warm(self) -> bool:
         return self._warm.done()
 

@@ -34,7 +34,7 @@ from foresight.feeds.telling import Surroundings
 from foresight.feeds.venue_clock import VenueClock
 from foresight.feeds.watching import Watching
 from foresight.feeds.website import WebsitePrices
-from foresight.markets import Market, Token
+from foresight.markets import MINUTE_NS, Market, Token
 from foresight.sources.simulated.noise import uniform_stream
 from foresight.topics import topic_of, traded_asset
 from foresight.wire.binance_rest import decode_symbols
@@ -45,6 +45,10 @@ ONLY_FUTURES = ("HYPE",)
 """What Binance spot does not list (venue spec §10.1), for when it cannot be asked."""
 WRITE_EVERY_S = 1.0
 WARM_LOOK_S = 0.02
+LISTEN_ON_NS = 10 * MINUTE_NS
+"""After its end a market's outcomes are listened to for so long, because the winner may be told there. Then only reads
+ask for it: a day of windows without winners is more than the 500 outcomes that a connection may have (venue spec
+§6.1)."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +128,7 @@ class Feeds:
         made = []
         for channel in channels_of(feed, assets, self.plan.endpoints, self._around):
             line = self._line(channel)
-            channel.on_planned_end = line.renew
+            channel.renew = line.renew
             made.append((channel, line))
         return made
 
@@ -147,7 +151,7 @@ class Feeds:
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
         uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
         channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
-        self._line(channel)
+        channel.renew = self._line(channel).renew
         return channel
 
     def _line(self, channel: BinanceChannel | ClobChannel | PolyboltChannel | RtdsChannel) -> Line:
@@ -198,7 +202,7 @@ class Feeds:
         for market in self._slots_now():
             if isinstance(market, str):
                 missing.append(market)
-            elif market.up not in self._clob.heard_ns:
+            elif self._clob.awaits_book(market.up):
                 missing.append(f"no book of {market.market_id}")
         return missing
 
@@ -213,7 +217,7 @@ class Feeds:
 
     def rebuild(self, lost: Rebuild) -> None:
         """A book that the engine has lost."""
-        self.books.rebuild(lost.token, lost.why)
+        self.books.rebuild(lost)
 
     def health(self) -> FeedsHealth:
         now_ns, waits_since_ns = self._now_ns(), self.intake.waits_since_ns()
@@ -262,15 +266,23 @@ class Feeds:
 
     def _listed(self, listing: Listing) -> None:
         market = listing.market
+        self._leave_ended()
         self._current[market.market_id] = market
         self.resolving.follow(listing)
         if market.market_id in self._current:
-            self._clob.follow((market.up, market.down), self._clob_line.connections)
+            self._clob.follow((market.up, market.down), self._clob_line.connections, market.tick_micros)
 
     def _resolved(self, message: MarketResolved) -> None:
         self.resolving.heard(message)
 
+    def _leave_ended(self) -> None:
+        """Called when others come, so what is listened to stays few, however long nobody tells winners."""
+        listened_ns = self._now_ns() - LISTEN_ON_NS
+        for market in [market for market in self._current.values() if market.end_ns < listened_ns]:
+            self._over(market)
+
     def _over(self, market: Market) -> None:
+        """Listens to it no more."""
         self._current.pop(market.market_id, None)
         self._clob.leave((market.up, market.down), self._clob_line.connections)
 

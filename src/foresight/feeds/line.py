@@ -3,7 +3,8 @@
 A connection that ends is replaced at once, and when it cannot be, again and again with growing pauses. One that will
 end (the venue says so, or it is nearly as old as the venue lets one be), and one that has fallen silent, is replaced
 before it is closed: the new one is opened, subscribed and heard first (make before break), so nothing is lost in
-between. With `strands=2` two connections stand side by side all the time; what both bring is taken once.
+between. A new one that stays mute replaces none that is heard: it is closed, and another is tried. With `strands=2` two
+connections stand side by side all the time; what both bring is taken once.
 
 What is said on a connection and what its frames mean is the channel's.
 """
@@ -163,7 +164,7 @@ class Line:
     async def _renewed(self, old: Connection, why: str) -> Connection | None:
         """A new connection, heard from before the old one is closed."""
         self.renewals += 1
-        fresh = await self._opened()
+        fresh = await self._opened(old)
         if fresh is not None:
             self._last_end = f"replaced: {why}"
         old.close(why)
@@ -199,15 +200,16 @@ class Line:
                 f"{self.channel.name} is given up: {error}; what needs it stays blind until a new start of the bot"
             )
 
-    async def _opened(self) -> Connection | None:
-        """A connection that has been heard, however long it takes; None when there shall be none."""
+    async def _opened(self, old: Connection | None = None) -> Connection | None:
+        """A connection to go on with, however long it takes; None when there shall be none. While `old` is open and
+        heard, a mute one is not taken for it."""
         retrying = AsyncRetrying(
             wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_LONGEST_S),
             retry=retry_if_exception_type(FeedFailed),
             before_sleep=self._failed,
         )
         try:
-            return await retrying(self._try)
+            return await retrying(self._try, old)
         except _GivenUp as error:
             self._give_up(error)
             return None
@@ -219,7 +221,7 @@ class Line:
             self._is_told_down = True
             self._tell(f"{self.channel.name} is down: {error}; it is tried again until it is back")
 
-    async def _try(self) -> Connection:
+    async def _try(self, old: Connection | None) -> Connection:
         self._numbers += 1
         url, channel = self.channel.url, self.channel
         connection = await connect(url, self._numbers, channel.took, self._forget, self._begin)
@@ -231,10 +233,16 @@ class Line:
         if connection.ended is not None:
             await self._rest(connection)
             raise FeedFailed(f"{url} {connection.ended.text()} before it was heard")
+        if not connection.has_spoken and self._is_heard(old):
+            connection.close("mute")
+            raise FeedFailed(f"{url} brought no data within {WARM_S:g} s")
         if self._is_told_down:
             self._is_told_down = False
             self._tell(f"{self.channel.name} is back")
         return connection
+
+    def _is_heard(self, old: Connection | None) -> bool:
+        return old is not None and old.is_open and old.silent_s() <= self.channel.silence_s
 
     def _begin(self, connection: Connection) -> None:
         self._open[connection.number] = connection

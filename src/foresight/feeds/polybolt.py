@@ -2,15 +2,17 @@
 
 PolyBolt wants API credentials even to read. One that refuses them is not asked again: the bot then does without the
 oracle, and says so. Each second's average is taken once, in whatever order and on however many connections they come.
+A symbol that stays silent, because its subscription was refused or is lost, is asked for again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from foresight.events import Reference
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
+from foresight.feeds.voices import Voices
 from foresight.markets import MINUTE_NS
 from foresight.secrets import Secret
 from foresight.wire import polybolt
@@ -20,6 +22,10 @@ TWAP = "price.crypto.twap"
 WINDOW_S = 60
 PING_EVERY_S = 30.0
 SILENCE_S = 15.0
+ASK_AGAIN_S = 4 * SILENCE_S
+"""A symbol that is silent for so long while others speak is asked for again, once in so long."""
+LOST_S = 20 * SILENCE_S
+"""One that has spoken before, and that asking again does not bring back, is lost on this connection: it is renewed."""
 AUTH_FAILED, SLOW_CONSUMER, DRAINING, POLICY = 4001, 4002, 4003, 4008
 DRAINED_WITHIN_S = 10.0
 REMEMBERED_NS = 5 * MINUTE_NS
@@ -54,6 +60,7 @@ class PolyboltChannel:
         self.lags = Lags()
         self.duplicates = 0
         self.dropped = 0
+        self.renew: Callable[[Connection, str], None] = lambda _connection, _why: None
         self._assets = dict(assets)
         self._credentials = credentials
         self._around = around
@@ -61,6 +68,9 @@ class PolyboltChannel:
         self._decoder = PolyboltDecoder(around.reject)
         self._seen: dict[str, dict[int, None]] = {symbol: {} for symbol in assets}
         self._heard: dict[int, set[str]] = {}
+        self._asked_s: dict[int, dict[str, float]] = {}
+        self._voices = Voices()
+        self._refusals: set[str] = set()
         self._pinged_s: dict[int, float] = {}
         self._refused = ""
 
@@ -70,12 +80,15 @@ class PolyboltChannel:
 
     def opened(self, connection: Connection) -> None:
         self._heard[connection.number] = set()
+        self._refusals.clear()
         key, secret, passphrase = self._credentials.key, self._credentials.secret, self._credentials.passphrase
         connection.say(polybolt.auth(key.reveal(), secret.reveal(), passphrase.reveal(), "1"))
 
     def lost(self, connection: Connection) -> None:
         self._heard.pop(connection.number, None)
         self._pinged_s.pop(connection.number, None)
+        self._asked_s.pop(connection.number, None)
+        self._voices.end(connection)
 
     def pause_after(self, how: Ended) -> float | None:
         if self._refused or how.code in (AUTH_FAILED, POLICY):
@@ -87,13 +100,32 @@ class PolyboltChannel:
         if age_s - self._pinged_s.get(connection.number, 0.0) >= PING_EVERY_S:
             self._pinged_s[connection.number] = age_s
             connection.say(polybolt.ping(f"p{age_s:.0f}"))
+        self._ask_again(connection)
+        lost = self._voices.lost(connection, LOST_S)
+        if lost:
+            self.renew(connection, f"no data of {', '.join(lost)} for {LOST_S:.0f} s")
+
+    def _ask_again(self, connection: Connection) -> None:
+        age_s, asked_s = connection.age_s(), self._asked_s.get(connection.number, {})
+        silent = [
+            symbol
+            for symbol, symbol_asked_s in asked_s.items()
+            if min(age_s - symbol_asked_s, self._voices.silent_s(connection, symbol)) >= ASK_AGAIN_S
+        ]
+        if silent:
+            self._subscribe(connection, silent)
+
+    def _subscribe(self, connection: Connection, symbols: Iterable[str]) -> None:
+        items = [Item(TWAP, symbol, WINDOW_S) for symbol in symbols]
+        asked_s = self._asked_s.setdefault(connection.number, {})
+        asked_s.update((item.symbol, connection.age_s()) for item in items)
+        connection.say(polybolt.subscribe(items, "2"))
 
     def took(self, connection: Connection, frame: bytes) -> None:
         message = self._decoder.decode(frame)
         match message:
             case Authed():
-                items = [Item(TWAP, symbol, WINDOW_S) for symbol in self._assets]
-                connection.say(polybolt.subscribe(items, "2"))
+                self._subscribe(connection, self._assets)
             case Price() | Snapshot():
                 self._count(message.dropped)
                 if self._is_asked_for(message):
@@ -109,7 +141,11 @@ class PolyboltChannel:
             self._around.tell(f"polybolt has dropped {dropped} frames: we read too slowly, or the way is too narrow")
 
     def _refuse(self, connection: Connection, message: Refused) -> None:
-        self._around.tell(f"polybolt refuses: {message.code} {message.channel}".rstrip())
+        """What is refused again and again is told once a connection."""
+        sentence = f"polybolt refuses: {message.code} {message.channel}".rstrip()
+        if sentence not in self._refusals:
+            self._refusals.add(sentence)
+            self._around.tell(sentence)
         if message.code in AUTH_CODES:
             self._refused = message.code
             connection.close(message.code)
@@ -127,6 +163,7 @@ class PolyboltChannel:
         if len(heard) >= len(self._assets):
             connection.warmed()
         if isinstance(message, Price):
+            self._voices.hear(connection, message.symbol)  # a snapshot alone is no sign that averages come
             self.lags.add(self._around.now_ns() - message.stamped_ns)
             self._observe(message.symbol, message.stamped_ns, message.value, message.source)
         else:
