@@ -11,7 +11,7 @@ import msgspec
 from foresight.events import Reference
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
-from foresight.markets import MINUTE_NS
+from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS
 from foresight.secrets import Secret
 from foresight.wire import polybolt
 from foresight.wire.polybolt import Authed, Item, PolyboltDecoder, Price, Refused, Snapshot, Subscribed
@@ -22,7 +22,8 @@ PING_EVERY_S = 30.0
 SILENCE_S = 15.0
 AUTH_FAILED, SLOW_CONSUMER, DRAINING, POLICY = 4001, 4002, 4003, 4008
 DRAINED_WITHIN_S = 10.0
-REMEMBERED_NS = 5 * MINUTE_NS
+REMEMBERED_NS = max(TIMEFRAME_NS.values()) + MINUTE_NS
+"""So long it is known of an open window that its opening average was heard."""
 AUTH_CODES = ("auth_invalid", "auth_expired", "auth_attempts")
 NEVER_S = 10.0**12
 
@@ -139,6 +140,6 @@ class PolyboltChannel:
             self.duplicates += 1
             return
         seen[stamped_ns] = None
-        while len(seen) > REMEMBERED_NS // 1_000_000_000:
+        while len(seen) > REMEMBERED_NS // SECOND_NS:
             seen.pop(next(iter(seen)))
         self._around.put(Reference(self._around.now_ns(), asset, "twap60", value, stamped_ns, f"polybolt:{source}"))
