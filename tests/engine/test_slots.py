@@ -370,6 +370,15 @@ def test_an_average_of_the_open_that_comes_before_its_window_is_listed_is_its_re
     assert harness.engine.markets.slots[market.slot].window.twap_open == 99.5
 
 
+@pytest.mark.parametrize(("late_s", "age_s"), [(1, 0), (3, 0), (4, 1), (200, 197)])
+def test_an_average_that_arrives_late_is_as_old_as_its_stamp(late_s: float, age_s: float) -> None:
+    harness = Harness()
+    at_ns = NOON_NS + seconds(late_s)
+    harness.give(a_twap(99, stamped_ns=NOON_NS, at_ns=at_ns))
+    harness.give(a_twap(98, stamped_ns=NOON_NS - SECOND_NS, at_ns=at_ns))
+    assert harness.engine.markets.ages("BTC", at_ns).reference_ns == seconds(age_s)
+
+
 def test_averages_that_wait_for_a_window_are_few() -> None:
     harness = Harness()
     for number in range(2 * OPENS_KEPT):

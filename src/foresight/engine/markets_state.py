@@ -11,11 +11,14 @@ from foresight.engine.prices import PriceSeries
 from foresight.engine.settings import Settings
 from foresight.engine.slots import SlotState, Window
 from foresight.events import Depth, Levels, Listed, Printed, Quote, Reference, Spot, TickChanged, TopicsDeclared
-from foresight.markets import MINUTE_NS, TIMEFRAME_NS, MarketId, SlotId, Token
+from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS, MarketId, SlotId, Token
 
 FORGET_FEED_NS = 60 * MINUTE_NS
 FORGET_AFTER_NS = 24 * 60 * MINUTE_NS
 """A window that nobody resolves is forgotten after a day, unless a position waits in it."""
+AVERAGE_WAY_NS = 3 * SECOND_NS
+"""An average arrives 1 to 2 s after its stamp (venue spec §7.1); the age of one that comes later than this counts from
+here, not from its arrival."""
 BOUNDARY_NS = min(TIMEFRAME_NS.values())
 """Windows of every timeframe open at multiples of the shortest."""
 OPENS_KEPT = max(TIMEFRAME_NS.values()) // BOUNDARY_NS + 1
@@ -153,7 +156,8 @@ class MarketsState:
             return []
         if event.asset in self.prices:
             self._keep_boundary(event)
-            self.oracle_at_ns[event.asset] = event.at_ns
+            known_ns = min(event.at_ns, event.stamped_ns + AVERAGE_WAY_NS)
+            self.oracle_at_ns[event.asset] = max(known_ns, self.oracle_at_ns.get(event.asset, known_ns))
             self.bases[event.asset].observe(event.price, event.stamped_ns, self.prices[event.asset])
         followed = [slot.window for slot in slots if slot.window is not None]
         followed += [window for window in self.ended.values() if window.market.asset == event.asset]
@@ -247,7 +251,7 @@ class MarketsState:
         return Ages(now_ns - series.at_ns if series.feed else None, self.oracle_age_ns(asset, now_ns))
 
     def oracle_age_ns(self, asset: str, now_ns: int) -> int | None:
-        """Since the oracle last told anything of this asset; None where it never has."""
+        """Since the oracle last told anything of this asset in time; None where it never has told."""
         told_ns = self.oracle_at_ns.get(asset)
         return None if told_ns is None else now_ns - told_ns
 
