@@ -2,7 +2,8 @@
 
 import pytest
 
-from foresight.effects import FillBooked, SettlementBooked
+from foresight.effects import FillBooked, Journal, SettlementBooked
+from foresight.engine.settling import CLOSE_WAIT_NS
 from foresight.markets import SECOND_NS, Market, MarketId, Outcome
 from foresight.money import MICROS
 from tests.builders import (
@@ -20,7 +21,9 @@ from tests.builders import (
     an_entry,
     an_exit,
     cost_micros,
+    replayed,
     seconds,
+    windows_of,
 )
 
 DEPOSIT = 1_000 * MICROS
@@ -135,10 +138,14 @@ def test_the_averages_at_both_ends_decide_and_a_tie_is_up(closed: float, winner:
     assert (settlement.winner, settlement.source) == (winner, "oracle")
 
 
-def test_without_the_opening_average_nothing_is_settled() -> None:
+def test_without_the_opening_average_the_closing_one_settles_nothing_and_the_venues_word_does() -> None:
     harness = by_twap(None, 101)
     assert harness.entries(SettlementBooked) == []
     assert len(harness.engine.desk.books.positions) == 1
+    harness.give(a_resolution(a_market(), "DOWN"))
+    (settlement,) = harness.entries(SettlementBooked)
+    assert (settlement.winner, settlement.source) == ("DOWN", "venue")
+    assert harness.engine.desk.books.positions == {}
 
 
 def test_an_average_of_another_instant_or_asset_settles_nothing() -> None:
@@ -171,11 +178,52 @@ def test_one_average_closes_a_window_and_opens_the_next() -> None:
     assert harness.engine.markets.slots["btc-5m"].window.twap_open == 101
 
 
-def test_the_venues_word_is_not_used_where_the_averages_settle() -> None:
+def with_the_venues_word(winner: Outcome = "DOWN", *, after_s: float = 30, coming: bool = True) -> Harness:
+    """A held window whose opening average was heard, some time after its end, when the venue says who won."""
     harness, market = a_held_position(settle_by="twap60")
-    harness.run_to(market.end_ns)
-    assert harness.give(a_resolution(market)) == []
-    assert len(harness.engine.desk.books.positions) == 1
+    if coming:
+        harness.lists(*windows_of("BTC", "5m", market.end_ns, market.end_ns + seconds(600)))
+    harness.give(a_twap(100, stamped_ns=NOON_NS))
+    harness.run_to(market.end_ns + seconds(after_s))
+    harness.give(a_resolution(market, winner, at_ns=harness.now_ns))
+    return harness
+
+
+def test_the_venues_word_waits_for_the_closing_average_which_settles() -> None:
+    harness = with_the_venues_word("DOWN")
+    assert harness.entries(SettlementBooked) == []
+    harness.give(a_twap(101, stamped_ns=a_market().end_ns, at_ns=harness.now_ns))
+    harness.run_for(300)
+    (settlement,) = harness.entries(SettlementBooked)
+    assert (settlement.winner, settlement.source) == ("UP", "oracle")
+
+
+@pytest.mark.parametrize("coming", [True, False], ids=["rounds go on", "no window is open"])
+def test_the_venues_word_settles_where_the_closing_average_has_not_come_in_time(coming: bool) -> None:
+    harness = with_the_venues_word("DOWN", coming=coming)
+    overdue_ns = a_market().end_ns + CLOSE_WAIT_NS
+    harness.run_to(overdue_ns - 1)
+    assert harness.entries(SettlementBooked) == []
+    harness.run_to(overdue_ns)
+    (settlement,) = harness.entries(SettlementBooked)
+    assert (settlement.winner, settlement.source) == ("DOWN", "venue")
+    assert harness.engine.desk.books.positions == {}
+    assert harness.engine.markets.ended == {}
+    assert [effect for effect in replayed(harness)[1] if isinstance(effect, Journal)] == [
+        effect for effect in harness.effects if isinstance(effect, Journal)
+    ]
+
+
+def test_a_word_that_comes_when_nobody_waits_any_longer_settles_at_once() -> None:
+    harness = with_the_venues_word("UP", after_s=CLOSE_WAIT_NS / SECOND_NS)
+    (settlement,) = harness.entries(SettlementBooked)
+    assert (settlement.winner, settlement.source) == ("UP", "venue")
+
+
+def test_a_closing_average_that_comes_after_the_venues_word_has_settled_changes_nothing() -> None:
+    harness = with_the_venues_word("DOWN", after_s=CLOSE_WAIT_NS / SECOND_NS)
+    assert harness.give(a_twap(101, stamped_ns=a_market().end_ns, at_ns=harness.now_ns)) == []
+    assert len(harness.entries(SettlementBooked)) == 1
 
 
 def test_the_averages_are_not_used_where_the_venues_word_settles() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foresight.engine.markets_state import BOUNDARY_NS, OPENS_KEPT
 from foresight.engine.slots import UPCOMING_MAX
 from foresight.events import Reference
 from foresight.markets import MINUTE_NS, SECOND_NS, MarketId, SlotId
@@ -343,15 +344,48 @@ def test_an_average_stamped_at_another_instant_is_no_reference() -> None:
     assert (last_view(harness).reference, last_view(harness).reference_source) == (None, None)
 
 
-@pytest.mark.parametrize("is_first", [True, False])
-def test_the_official_price_to_beat_stands_over_the_average(is_first: bool) -> None:
+@pytest.mark.parametrize(("is_first", "told"), [(True, (99.7, "venue page")), (False, (99.5, "oracle"))])
+def test_a_price_to_beat_from_elsewhere_counts_only_before_the_oracles_average(
+    is_first: bool, told: tuple[float, str]
+) -> None:
     harness = Harness()
     harness.lists(a_market())
     official = Reference(NOON_NS, "BTC", "price_to_beat", 99.7, NOON_NS, "venue page", "5m")
     average = a_twap(99.5, stamped_ns=NOON_NS, at_ns=NOON_NS)
     harness.run_to(NOON_NS, *((official, average) if is_first else (average, official)))
-    assert (last_view(harness).reference, last_view(harness).reference_source) == (99.7, "venue page")
+    assert (last_view(harness).reference, last_view(harness).reference_source) == told
     assert harness.engine.markets.slots[SlotId("btc-5m")].window.twap_open == 99.5
+
+
+@pytest.mark.parametrize("timeframe", ["5m", "15m"])
+def test_an_average_of_the_open_that_comes_before_its_window_is_listed_is_its_reference(timeframe: str) -> None:
+    harness = Harness(an_engine([("BTC", timeframe)]))
+    market = a_market(timeframe=timeframe)
+    harness.give(a_twap(99.5, stamped_ns=NOON_NS))
+    for at_ns in range(NOON_NS + SECOND_NS, market.end_ns - 2 * ROUND_NS, SECOND_NS):
+        harness.give(a_twap(98, stamped_ns=at_ns))
+    harness.lists(market)
+    harness.run_for(5)
+    assert (last_view(harness).reference, last_view(harness).reference_source) == (99.5, "oracle")
+    assert harness.engine.markets.slots[market.slot].window.twap_open == 99.5
+
+
+@pytest.mark.parametrize(("late_s", "age_s"), [(1, 0), (3, 0), (4, 1), (200, 197)])
+def test_an_average_that_arrives_late_is_as_old_as_its_stamp(late_s: float, age_s: float) -> None:
+    harness = Harness()
+    at_ns = NOON_NS + seconds(late_s)
+    harness.give(a_twap(99, stamped_ns=NOON_NS, at_ns=at_ns))
+    harness.give(a_twap(98, stamped_ns=NOON_NS - SECOND_NS, at_ns=at_ns))
+    assert harness.engine.markets.ages("BTC", at_ns).reference_ns == seconds(age_s)
+
+
+def test_averages_that_wait_for_a_window_are_few() -> None:
+    harness = Harness()
+    for number in range(2 * OPENS_KEPT):
+        harness.give(a_twap(99, stamped_ns=NOON_NS + number * BOUNDARY_NS))
+    newest = NOON_NS + (2 * OPENS_KEPT - 1) * BOUNDARY_NS
+    waiting = harness.engine.markets._opens["BTC"]
+    assert sorted(waiting) == [newest - number * BOUNDARY_NS for number in reversed(range(OPENS_KEPT))]
 
 
 @pytest.mark.parametrize(("timeframe", "slots"), [("5m", ["btc-5m"]), (None, ["btc-15m", "btc-5m"])])

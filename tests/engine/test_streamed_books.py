@@ -1,13 +1,15 @@
 """Books that are streamed as changes of their levels."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOON_NS, Harness, a_depth, a_market, a_running_harness, seconds
-from foresight.effects import Rebuild
-from foresight.engine.books import DIVERGED_AFTER_NS, BookState, pair_of
+from builders import NOON_NS, Harness, Says, a_depth, a_market, a_running_harness, an_entry, seconds
+from foresight.effects import Judged, Rebuild
+from foresight.engine.books import DIVERGED_AFTER_NS, LATE_AFTER_NS, LATE_FOR_NS, BookState, pair_of
 from foresight.engine.ladder import Ladder
 from foresight.events import NOT_TOLD, Depth, Levels, TickChanged
+from foresight.feeds.books import QUIET_NS
 from foresight.markets import SECOND_NS, Market
 from foresight.money import micros
 
@@ -163,6 +165,89 @@ def test_a_new_tick_drops_the_book_and_every_price_is_on_it_from_then_on() -> No
     assert window.up.bid == NOT_TOLD
     assert window.down.bid == micros(0.46)
     assert window.up.market is window.down.market is window.market
+
+
+# Changes that arrive late
+
+
+LATE_S = LATE_AFTER_NS / SECOND_NS
+
+
+def whole(book: BookState, *, after_s: float, stamped_s: float) -> None:
+    at_ns, stamped_ns = NOON_NS + seconds(after_s), NOON_NS + seconds(stamped_s)
+    book.take_depth(Depth(at_ns, book.market.up, levels((0.51, 1)), levels((0.53, 1)), stamped_ns))
+
+
+def age_s(book: BookState, after_s: float) -> float:
+    return (NOON_NS + seconds(after_s) - book.told_at_ns()) / SECOND_NS
+
+
+@pytest.mark.parametrize(("late_s", "age"), [(0, 0), (LATE_S, 0), (LATE_S + 1, 1), (60, 60 - LATE_S)])
+def test_a_book_whose_changes_arrive_late_is_as_old_as_its_newest_stamp(late_s: float, age: float) -> None:
+    book = a_book()
+    changed(book, bids=levels((0.52, 1)), after_s=70 + late_s, stamped_s=70)
+    assert age_s(book, 70 + late_s) == pytest.approx(age)
+
+
+def test_a_change_without_a_stamp_counts_from_its_arrival() -> None:
+    book = a_book()
+    book.take_levels(Levels(NOON_NS + seconds(60), book.market.up, levels((0.52, 1)), ()))
+    assert age_s(book, 60) == 0
+
+
+def test_a_late_copy_makes_nothing_old_that_another_connection_has_told_in_time() -> None:
+    book = a_book()
+    changed(book, after_s=60)
+    changed(book, after_s=60.1, stamped_s=0)
+    assert age_s(book, 60.1) == pytest.approx(0.1)
+
+
+def test_a_stamp_far_ahead_does_not_hide_that_later_changes_are_late() -> None:
+    book = a_book()
+    changed(book, after_s=1, stamped_s=3_600)
+    changed(book, after_s=70, stamped_s=10)
+    assert age_s(book, 70) == 60 - LATE_S
+
+
+def test_a_whole_book_with_an_old_stamp_counts_from_its_arrival() -> None:
+    book = a_book()
+    changed(book, after_s=1)
+    whole(book, after_s=60, stamped_s=1)
+    assert age_s(book, 60) == 0
+
+
+def test_among_late_changes_a_whole_book_is_late_too_and_one_that_is_read_in_their_silence_is_not() -> None:
+    book = a_book()
+    changed(book, after_s=60, stamped_s=1)
+    whole(book, after_s=60.1, stamped_s=1.1)
+    assert age_s(book, 60.1) == pytest.approx(59 - LATE_S)
+    whole(book, after_s=60 + QUIET_NS / SECOND_NS, stamped_s=1.1)
+    assert age_s(book, 60 + QUIET_NS / SECOND_NS) == 0
+    assert QUIET_NS >= LATE_FOR_NS, "a reading comes only after this much silence"
+
+
+def test_a_lost_book_that_is_read_among_late_changes_is_as_new_as_its_stamp() -> None:
+    book = a_book()
+    changed(book, after_s=60, stamped_s=1)
+    book.lose()
+    whole(book, after_s=61, stamped_s=60.5)
+    assert age_s(book, 61) == 0
+    changed(book, after_s=65, stamped_s=6)
+    assert age_s(book, 65) == 4
+
+
+def test_a_channel_that_is_a_minute_behind_makes_its_slot_blind_and_no_order_goes_on_it() -> None:
+    harness, market = a_harness_with_books()
+    for second in range(1, 120):
+        at_ns = NOON_NS + seconds(second)
+        for token in (market.up, market.down):
+            harness.give(Levels(at_ns, token, (), (), stamped_ns=at_ns - seconds(min(second, 60))))
+        if second == 100:
+            harness.live.says_next(Says(proposal=an_entry()))
+        harness.run_to(at_ns)
+    assert harness.entries(Judged)[-1].refusals[0].name == "stale_feed"
+    assert harness.orders == []
+    assert harness.presence().blind > 0
 
 
 def a_harness_with_books() -> tuple[Harness, Market]:

@@ -7,13 +7,17 @@ counts, because recorded books were polled one after the other and differ by a m
 A source tells tops (`Quote`), whole books (`Depth`), or a whole book once and then its changes (`Levels`). Changes mean
 something only after a whole book; a book whose top stays another one than the venue names has diverged, and tells
 nothing until the next whole one.
+
+A book is as old as its last arrival, unless changes arrive late: a channel that is a minute behind brings something all
+the time. Then it is as old as its newest stamp. The stamp of a whole book says nothing of the way, for it is that of
+its last change, and a quiet market's is old; it counts only while changes come late too.
 """
 
 import math
 from collections import deque
 
 from foresight.engine.ladder import Ladder, Level
-from foresight.events import ABSENT, NOT_TOLD, Depth, Levels, Printed, Quote
+from foresight.events import ABSENT, NO_STAMP, NOT_TOLD, Depth, Levels, Printed, Quote
 from foresight.markets import SECOND_NS, Market, MarketId, Outcome, Token
 from foresight.money import MICROS
 from foresight.strategy import Book
@@ -34,6 +38,13 @@ is how often the other kinds of source tell a book."""
 DIVERGED_AFTER_NS = SECOND_NS
 """A named top counts all changes of its stamp, and some of them come up to 10 ms later in a recording."""
 
+LATE_AFTER_NS = 2 * SECOND_NS
+"""Changes arrive within a fraction of a second, and no order is sent on clocks half a second apart
+(`clock_drift_max_ms`); what is later than this was held up on its way."""
+LATE_FOR_NS = 4 * SECOND_NS
+"""A whole book this long after the last late change comes by REST, which reads what the channel has been silent about
+for this long (feeds/books.py)."""
+
 
 class BookState:
     """Prices and sizes are micros; `ABSENT` is an empty side, `NOT_TOLD` an unknown one."""
@@ -43,6 +54,8 @@ class BookState:
         "_averaged_ns",
         "_bids",
         "_doubted_ns",
+        "_known_ns",
+        "_late_until_ns",
         "ask",
         "ask_at_ns",
         "ask_depth",
@@ -79,6 +92,7 @@ class BookState:
         self._asks: Ladder | None = None
         self._averaged_ns = NEVER_NS
         self._doubted_ns: int | None = None
+        self._known_ns = self._late_until_ns = NEVER_NS
         self.mid_fast = self.mid_slow = -1.0
         self.mid_variance = 0.0
         self.last_trade = NOT_TOLD
@@ -120,15 +134,17 @@ class BookState:
 
     def take_depth(self, depth: Depth) -> None:
         """A new whole book. Levels that are newer than it is stay as they are."""
-        earlier, stamped_ns = (self._bids, self._asks), depth.stamped_ns
+        earlier, at_ns, stamped_ns = (self._bids, self._asks), depth.at_ns, depth.stamped_ns
         bids, asks = Ladder(depth.bids, stamped_ns, is_bid=True), Ladder(depth.asks, stamped_ns, is_bid=False)
-        if stamped_ns:
+        if stamped_ns != NO_STAMP:
             for ladder, before in zip((bids, asks), earlier, strict=True):
                 for price, size, stamp in before.newer_than(stamped_ns) if before is not None else ():
                     ladder.put(price, size, stamp)
+            self._known_ns = max(self._known_ns, min(at_ns, stamped_ns + LATE_AFTER_NS))
+            at_ns = self._known_ns if at_ns < self._late_until_ns else at_ns
         self.take_quote(
             Quote(
-                depth.at_ns,
+                at_ns,
                 depth.token,
                 bids.best,
                 asks.best,
@@ -156,11 +172,21 @@ class BookState:
             return False
         self.bid, self.ask = bids.best, asks.best
         self.bid_size, self.ask_size = bids.size_at_best(), asks.size_at_best()
-        self.bid_at_ns = self.ask_at_ns = at_ns = event.at_ns
+        at_ns = known_ns = event.at_ns
+        if event.stamped_ns < at_ns - LATE_AFTER_NS:
+            known_ns = self._held_up(event)
+        self._known_ns = self.bid_at_ns = self.ask_at_ns = known_ns
         if self.bid > 0 and self.ask > 0 and at_ns - self._averaged_ns >= AVERAGED_EVERY_NS:
             self._averaged_ns = at_ns
             self._average((self.bid + self.ask) * 0.5)
         return True
+
+    def _held_up(self, event: Levels) -> int:
+        """When a book of which a change has arrived late was last known to be so."""
+        if event.stamped_ns == NO_STAMP:
+            return event.at_ns
+        self._late_until_ns = event.at_ns + LATE_FOR_NS
+        return max(self._known_ns, event.stamped_ns + LATE_AFTER_NS)
 
     def _has_diverged(self, event: Levels, bid: int, ask: int) -> bool:
         """Whether the top has been another one than the venue names for longer than its own order of frames

@@ -27,6 +27,7 @@ from foresight.engine.digest import DecisionDigest
 from foresight.engine.judging import Asked, Judging
 from foresight.engine.markets_state import MarketsState
 from foresight.engine.settings import Settings
+from foresight.engine.settling import Settling
 from foresight.engine.shadow import ShadowBook
 from foresight.engine.slots import SlotState, Window, stall_cause
 from foresight.engine.views import Views
@@ -59,7 +60,7 @@ from foresight.events import (
     TopicsDeclared,
 )
 from foresight.ledger import Trade
-from foresight.markets import SECOND_NS, MarketId, Outcome
+from foresight.markets import SECOND_NS, MarketId
 from foresight.strategy import View
 
 NOTHING: Sequence[Effect] = ()
@@ -84,6 +85,7 @@ class Engine:
         self.digest = DecisionDigest()
         self.evaluations = 0
         self._judging = Judging(settings, self.markets, self.desk, self.digest)
+        self._settling = Settling(settings, self.markets)
         self._views = Views(settings, self.markets)
         self._encoder = msgspec.msgpack.Encoder()
         self._asked: dict[int, Asked] = {}
@@ -135,10 +137,13 @@ class Engine:
         return self.desk.deposit(self.seq, self.start_ns)
 
     def _next_due_ns(self) -> int | None:
-        """The instant of the next round. While no window is open it is the round at which the next one opens."""
+        """The instant of the next round. While no window is open it is the round at which the next one opens, or at
+        which a window that waits for its closing average waits no longer."""
         if any(slot.window is not None for slot in self.markets.slots.values()):
             return self._due_ns
         opens = [at for slot in self.markets.slots.values() if (at := slot.next_change_ns()) is not None]
+        overdue_ns = self._settling.next_overdue_ns()
+        opens += [] if overdue_ns is None else [overdue_ns]
         if not opens:
             return None
         return max(self._due_ns, _first_due(min(opens), self.settings.period_ns))
@@ -181,20 +186,14 @@ class Engine:
         return (Schedule(self._next_due_ns()),)
 
     def _on_reference(self, event: Reference) -> Sequence[Effect]:
-        effects: list[Effect] = []
-        for window, opened in self.markets.take_reference(event):
-            if self._settles_by_oracle(window):
-                winner: Outcome = "UP" if event.price >= opened else "DOWN"
-                effects += self._settle(Resolved(event.at_ns, window.market.market_id, winner, event.source))
-        return effects
+        return self._settle_by(self._settling.by_average(event))
 
     def _on_resolved(self, event: Resolved) -> Sequence[Effect]:
-        window = self.markets.window_of(event.market_id)
-        return NOTHING if window is None or self._settles_by_oracle(window) else self._settle(event)
+        words = self._settling.by_venue(event)
+        return self._settle_by(words) if words else (Schedule(self._next_due_ns()),)
 
-    def _settles_by_oracle(self, window: Window) -> bool:
-        """The oracle's averages settle where the operator wants it and the market's rule is made of them."""
-        return self.settings.settle_by == "twap60" and window.market.settles_on == "twap60"
+    def _settle_by(self, words: Sequence[Resolved]) -> list[Effect]:
+        return [effect for word in words for effect in self._settle(word)]
 
     def _settle(self, event: Resolved) -> Sequence[Effect]:
         window = self.markets.window_of(event.market_id)
@@ -243,10 +242,10 @@ class Engine:
         self.now_ns = now_ns
         self._due_ns = due_ns + self.settings.period_ns
         self.markets.roll(due_ns)
+        effects: list[Effect] = self._settle_by(self._settling.overdue(now_ns))
         self._forget(now_ns)
         held = self.desk.positions()
         self._views.new_round(now_ns, held)
-        effects: list[Effect] = []
         for slot in self.markets.slots.values():
             if slot.window is not None:
                 effects += self._due(slot, slot.window, event)

@@ -11,11 +11,18 @@ from foresight.engine.prices import PriceSeries
 from foresight.engine.settings import Settings
 from foresight.engine.slots import SlotState, Window
 from foresight.events import Depth, Levels, Listed, Printed, Quote, Reference, Spot, TickChanged, TopicsDeclared
-from foresight.markets import MINUTE_NS, MarketId, SlotId, Token
+from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS, MarketId, SlotId, Token
 
 FORGET_FEED_NS = 60 * MINUTE_NS
 FORGET_AFTER_NS = 24 * 60 * MINUTE_NS
 """A window that nobody resolves is forgotten after a day, unless a position waits in it."""
+AVERAGE_WAY_NS = 3 * SECOND_NS
+"""An average arrives 1 to 2 s after its stamp (venue spec §7.1); the age of one that comes later than this counts from
+here, not from its arrival."""
+BOUNDARY_NS = min(TIMEFRAME_NS.values())
+"""Windows of every timeframe open at multiples of the shortest."""
+OPENS_KEPT = max(TIMEFRAME_NS.values()) // BOUNDARY_NS + 1
+"""So many boundaries' averages tell the open of every window that is not over, however late it is listed."""
 
 
 class Ages(msgspec.Struct, frozen=True, gc=False):
@@ -49,6 +56,8 @@ class MarketsState:
         """The further topics by name, each with its series."""
         self._watched: dict[str, PriceSeries] = {}
         self.oracle_at_ns: dict[str, int] = {}
+        self._opens: dict[str, dict[int, Reference]] = {asset: {} for asset, _ in settings.slots}
+        """The newest averages of boundaries, by asset and stamp, for windows that are not listed yet."""
         self.books: dict[Token, BookState] = {}
         self.ended: dict[MarketId, Window] = {}
         self.unknown_tokens = 0
@@ -61,8 +70,12 @@ class MarketsState:
         if slot is None or market.end_ns <= event.at_ns:
             return
         up, down = pair_of(market, self._settings.event_window_ns)
-        if slot.announce(Window(market, up, down, event.at_ns)):
+        window = Window(market, up, down, event.at_ns)
+        if slot.announce(window):
             self.books[market.up], self.books[market.down] = up, down
+            opened = self._opens[market.asset].get(market.start_ns)
+            if opened is not None:
+                _keep_open(window, opened, market.timeframe)
 
     def take_quote(self, quote: Quote) -> BookState | None:
         book = self.books.get(quote.token)
@@ -142,7 +155,9 @@ class MarketsState:
         if event.kind != "twap60":
             return []
         if event.asset in self.prices:
-            self.oracle_at_ns[event.asset] = event.at_ns
+            self._keep_boundary(event)
+            known_ns = min(event.at_ns, event.stamped_ns + AVERAGE_WAY_NS)
+            self.oracle_at_ns[event.asset] = max(known_ns, self.oracle_at_ns.get(event.asset, known_ns))
             self.bases[event.asset].observe(event.price, event.stamped_ns, self.prices[event.asset])
         followed = [slot.window for slot in slots if slot.window is not None]
         followed += [window for window in self.ended.values() if window.market.asset == event.asset]
@@ -151,6 +166,13 @@ class MarketsState:
             for window in followed
             if window.market.end_ns == event.stamped_ns and window.twap_open is not None
         ]
+
+    def _keep_boundary(self, event: Reference) -> None:
+        if event.stamped_ns % BOUNDARY_NS == 0:
+            opens = self._opens[event.asset]
+            opens[event.stamped_ns] = event
+            if len(opens) > OPENS_KEPT:
+                del opens[min(opens)]
 
     def roll(self, now_ns: int) -> None:
         """Moves every slot to the window of this moment, and fixes the prices at new windows' opens."""
@@ -229,7 +251,7 @@ class MarketsState:
         return Ages(now_ns - series.at_ns if series.feed else None, self.oracle_age_ns(asset, now_ns))
 
     def oracle_age_ns(self, asset: str, now_ns: int) -> int | None:
-        """Since the oracle last told anything of this asset; None where it never has."""
+        """Since the oracle last told anything of this asset in time; None where it never has told."""
         told_ns = self.oracle_at_ns.get(asset)
         return None if told_ns is None else now_ns - told_ns
 
@@ -239,11 +261,12 @@ def _older(one_ns: int | None, other_ns: int | None) -> int | None:
 
 
 def _keep_open(window: Window | None, event: Reference, timeframe: str) -> None:
+    """Elsewhere a price to beat is told too; it counts only while the oracle's own average of the open has not come."""
     if window is None or window.market.start_ns != event.stamped_ns:
         return
     if event.kind == "twap60":
         window.twap_open = event.price
         if window.reference is None:
             window.reference, window.reference_source = event.price, event.source
-    elif event.timeframe in (None, timeframe):
+    elif window.twap_open is None and event.timeframe in (None, timeframe):
         window.reference, window.reference_source = event.price, event.source

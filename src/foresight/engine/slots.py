@@ -6,6 +6,7 @@ from typing import Literal
 from foresight.engine.basis import Basis
 from foresight.engine.books import BookState
 from foresight.engine.prices import SETTLING_S, PriceSeries
+from foresight.events import Resolved
 from foresight.markets import SECOND_NS, Market, OrderId, Outcome, SlotId, slot_id
 from tesseract import Presence
 
@@ -28,6 +29,8 @@ class Window:
         self.reference: float | None = None
         self.reference_source: str | None = None
         self.twap_open: float | None = None
+        self.word: Resolved | None = None
+        """Who won, by the venue, while the oracle's averages may still settle the window."""
         self.open_price: float | None = None
         self.open_feed = ""
         self.open_is_decided = False

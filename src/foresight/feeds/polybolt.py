@@ -13,7 +13,7 @@ from foresight.events import Reference
 from foresight.feeds.connection import Connection, Ended
 from foresight.feeds.telling import Lags, Surroundings
 from foresight.feeds.voices import Voices
-from foresight.markets import MINUTE_NS
+from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS
 from foresight.secrets import Secret
 from foresight.wire import polybolt
 from foresight.wire.polybolt import Authed, Item, PolyboltDecoder, Price, Refused, Snapshot, Subscribed
@@ -28,7 +28,8 @@ LOST_S = 20 * SILENCE_S
 """One that has spoken before, and that asking again does not bring back, is lost on this connection: it is renewed."""
 AUTH_FAILED, SLOW_CONSUMER, DRAINING, POLICY = 4001, 4002, 4003, 4008
 DRAINED_WITHIN_S = 10.0
-REMEMBERED_NS = 5 * MINUTE_NS
+REMEMBERED_NS = max(TIMEFRAME_NS.values()) + MINUTE_NS
+"""So long it is known of an open window that its opening average was heard."""
 AUTH_CODES = ("auth_invalid", "auth_expired", "auth_attempts")
 NEVER_S = 10.0**12
 
@@ -176,6 +177,6 @@ class PolyboltChannel:
             self.duplicates += 1
             return
         seen[stamped_ns] = None
-        while len(seen) > REMEMBERED_NS // 1_000_000_000:
+        while len(seen) > REMEMBERED_NS // SECOND_NS:
             seen.pop(next(iter(seen)))
         self._around.put(Reference(self._around.now_ns(), asset, "twap60", value, stamped_ns, f"polybolt:{source}"))
