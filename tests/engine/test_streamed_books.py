@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from builders import NOON_NS, Harness, Says, a_depth, a_market, a_running_harness, an_entry, seconds
 from foresight.effects import Judged, Rebuild
-from foresight.engine.books import DIVERGED_AFTER_NS, LATE_AFTER_NS, LATE_FOR_NS, BookState, pair_of
+from foresight.engine.books import DIVERGED_AFTER_NS, LATE_FOR_NS, BookState, pair_of
 from foresight.engine.ladder import Ladder
+from foresight.engine.settings import WAY_NS
 from foresight.events import NOT_TOLD, Depth, Levels, TickChanged
 from foresight.feeds.books import QUIET_NS
 from foresight.markets import SECOND_NS, Market
@@ -170,7 +171,7 @@ def test_a_new_tick_drops_the_book_and_every_price_is_on_it_from_then_on() -> No
 # Changes that arrive late
 
 
-LATE_S = LATE_AFTER_NS / SECOND_NS
+LATE_S = WAY_NS / SECOND_NS
 
 
 def whole(book: BookState, *, after_s: float, stamped_s: float) -> None:

@@ -17,6 +17,7 @@ import math
 from collections import deque
 
 from foresight.engine.ladder import Ladder, Level
+from foresight.engine.settings import WAY_NS
 from foresight.events import ABSENT, NO_STAMP, NOT_TOLD, Depth, Levels, Printed, Quote
 from foresight.markets import SECOND_NS, Market, MarketId, Outcome, Token
 from foresight.money import MICROS
@@ -38,9 +39,6 @@ is how often the other kinds of source tell a book."""
 DIVERGED_AFTER_NS = SECOND_NS
 """A named top counts all changes of its stamp, and some of them come up to 10 ms later in a recording."""
 
-LATE_AFTER_NS = 2 * SECOND_NS
-"""Changes arrive within a fraction of a second, and no order is sent on clocks half a second apart
-(`clock_drift_max_ms`); what is later than this was held up on its way."""
 LATE_FOR_NS = 4 * SECOND_NS
 """A whole book this long after the last late change comes by REST, which reads what the channel has been silent about
 for this long (feeds/books.py)."""
@@ -56,6 +54,7 @@ class BookState:
         "_doubted_ns",
         "_known_ns",
         "_late_until_ns",
+        "_way_ns",
         "ask",
         "ask_at_ns",
         "ask_depth",
@@ -78,11 +77,12 @@ class BookState:
         "traded",
     )
 
-    def __init__(self, market: Market, outcome: Outcome, event_from_ns: int) -> None:
+    def __init__(self, market: Market, outcome: Outcome, event_from_ns: int, way_ns: int = WAY_NS) -> None:
         self.market = market
         self.slot_id = market.slot
         self.outcome = outcome
         self.event_from_ns = event_from_ns
+        self._way_ns = way_ns
         self.mirror: BookState = self
         self.bid = self.ask = NOT_TOLD
         self.bid_size = self.ask_size = NOT_TOLD
@@ -140,7 +140,7 @@ class BookState:
             for ladder, before in zip((bids, asks), earlier, strict=True):
                 for price, size, stamp in before.newer_than(stamped_ns) if before is not None else ():
                     ladder.put(price, size, stamp)
-            self._known_ns = max(self._known_ns, min(at_ns, stamped_ns + LATE_AFTER_NS))
+            self._known_ns = max(self._known_ns, min(at_ns, stamped_ns + self._way_ns))
             at_ns = self._known_ns if at_ns < self._late_until_ns else at_ns
         self.take_quote(
             Quote(
@@ -173,7 +173,7 @@ class BookState:
         self.bid, self.ask = bids.best, asks.best
         self.bid_size, self.ask_size = bids.size_at_best(), asks.size_at_best()
         at_ns = known_ns = event.at_ns
-        if event.stamped_ns < at_ns - LATE_AFTER_NS:
+        if event.stamped_ns < at_ns - self._way_ns:
             known_ns = self._held_up(event)
         self._known_ns = self.bid_at_ns = self.ask_at_ns = known_ns
         if self.bid > 0 and self.ask > 0 and at_ns - self._averaged_ns >= AVERAGED_EVERY_NS:
@@ -186,7 +186,7 @@ class BookState:
         if event.stamped_ns == NO_STAMP:
             return event.at_ns
         self._late_until_ns = event.at_ns + LATE_FOR_NS
-        return max(self._known_ns, event.stamped_ns + LATE_AFTER_NS)
+        return max(self._known_ns, event.stamped_ns + self._way_ns)
 
     def _has_diverged(self, event: Levels, bid: int, ask: int) -> bool:
         """Whether the top has been another one than the venue names for longer than its own order of frames
@@ -289,10 +289,10 @@ class BookState:
         )
 
 
-def pair_of(market: Market, event_window_ns: int) -> tuple[BookState, BookState]:
+def pair_of(market: Market, event_window_ns: int, way_ns: int = WAY_NS) -> tuple[BookState, BookState]:
     """The empty books of a market's two outcomes, each the other's mirror."""
     event_from_ns = market.end_ns - event_window_ns
-    up, down = BookState(market, "UP", event_from_ns), BookState(market, "DOWN", event_from_ns)
+    up, down = BookState(market, "UP", event_from_ns, way_ns), BookState(market, "DOWN", event_from_ns, way_ns)
     up.mirror, down.mirror = down, up
     return up, down
 

@@ -16,9 +16,9 @@ from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS, MarketId, Slot
 FORGET_FEED_NS = 60 * MINUTE_NS
 FORGET_AFTER_NS = 24 * 60 * MINUTE_NS
 """A window that nobody resolves is forgotten after a day, unless a position waits in it."""
-AVERAGE_WAY_NS = 3 * SECOND_NS
-"""An average arrives 1 to 2 s after its stamp (venue spec §7.1); the age of one that comes later than this counts from
-here, not from its arrival."""
+AVERAGED_FOR_NS = SECOND_NS
+"""An average is told 1 to 2 s after its stamp (venue spec §7.1), beside its way; the age of one that comes later than
+both counts from there, not from its arrival."""
 BOUNDARY_NS = min(TIMEFRAME_NS.values())
 """Windows of every timeframe open at multiples of the shortest."""
 OPENS_KEPT = max(TIMEFRAME_NS.values()) // BOUNDARY_NS + 1
@@ -69,7 +69,7 @@ class MarketsState:
         slot = self.slots.get(market.slot)
         if slot is None or market.end_ns <= event.at_ns:
             return
-        up, down = pair_of(market, self._settings.event_window_ns)
+        up, down = pair_of(market, self._settings.event_window_ns, self._settings.way_ns)
         window = Window(market, up, down, event.at_ns)
         if slot.announce(window):
             self.books[market.up], self.books[market.down] = up, down
@@ -156,7 +156,7 @@ class MarketsState:
             return []
         if event.asset in self.prices:
             self._keep_boundary(event)
-            known_ns = min(event.at_ns, event.stamped_ns + AVERAGE_WAY_NS)
+            known_ns = min(event.at_ns, event.stamped_ns + AVERAGED_FOR_NS + self._settings.way_ns)
             self.oracle_at_ns[event.asset] = max(known_ns, self.oracle_at_ns.get(event.asset, known_ns))
             self.bases[event.asset].observe(event.price, event.stamped_ns, self.prices[event.asset])
         followed = [slot.window for slot in slots if slot.window is not None]

@@ -5,6 +5,10 @@ import msgspec
 from foresight.markets import SECOND_NS, Origin
 from foresight.money import MICROS
 
+WAY_NS = 2 * SECOND_NS
+"""Changes arrive within a fraction of a second, and no order is sent on clocks half a second apart
+(`clock_drift_max_ms`); what is later than this was held up on its way."""
+
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Hard limits; dollars in micros. A proposal that would pass one is refused by its name."""
@@ -26,7 +30,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`unknown_passes` says per gate whether an `unknown` verdict lets a proposal through; a gate that is not named
     follows `unknown_passes_by_default`. `settle_by` picks whose word settles a window: the venue's resolution, or the
-    oracle's 60-second averages compared by the engine."""
+    oracle's 60-second averages compared by the engine. `way_ns` is how long what a venue says may be under way: later
+    than that it is as old as its stamp. It is real time, so in a venue's time that runs faster it is longer."""
 
     slots: tuple[tuple[str, str], ...]
     origin: Origin
@@ -37,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     book_stale_ns: int = 15 * SECOND_NS
     underlying_stale_ns: int = 15 * SECOND_NS
     reference_stale_ns: int = 120 * SECOND_NS
+    way_ns: int = WAY_NS
     risk: RiskLimits = RiskLimits()
     unknown_passes: dict[str, bool] = {}
     unknown_passes_by_default: bool = False

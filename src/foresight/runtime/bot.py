@@ -11,6 +11,8 @@ from collections import deque
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from foresight.bot_folder import BotFolder
 from foresight.broker import PaperBroker
 from foresight.config import Config
@@ -117,7 +119,9 @@ class Bot:
             self._desired = self.inbox.start()
             self._numbers = Numbers(self._desired)
             self.run = new_run(self.folder, source.origin)
-            self.engine = Engine(config.settings(source.origin), source.start_ns)
+            settings = config.settings(source.origin)
+            settings = msgspec.structs.replace(settings, way_ns=round(settings.way_ns * max(speed or 1.0, 1.0)))
+            self.engine = Engine(settings, source.start_ns)
             self.sink = RunSink(self.folder, self.run)
             stack.callback(self._write_stopped)
             stack.callback(self.sink.close)
