@@ -32,7 +32,7 @@ def test_a_venue_that_goes_and_comes_again_finds_the_same_bot_trading(tmp_path: 
             assert due > before[slot][0], "rounds went on all the time"
             assert missed == 0
             assert blind > 0
-        assert {each.line.state for each in run.feeds.health().lines} == {"open"}
+        await run.until(lambda: {each.line.state for each in run.feeds.health().lines} == {"open"})
 
     with a_venue(tmp_path / "venue", "--speed", "10", *ASSETS) as venue:
         bot = run_over_sockets(a_bot_folder(tmp_path, **SLOTS), venue, work)
