@@ -15,10 +15,13 @@ import pytest
 from venue_process import VenueProcess
 
 from end_to_end.program import eventually
+from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
 from foresight.venue.standing import Standing
 
 pytestmark = pytest.mark.process
+QUARTER_DAY_NS = 6 * 3_600 * SECOND_NS
+DAY_NS = 4 * QUARTER_DAY_NS
 SMALL = ("--assets", "BTC", "--seed", "7")
 
 
@@ -134,15 +137,53 @@ def test_a_state_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> No
     assert "no venue's state" in found.stderr
 
 
-def test_a_market_that_is_more_than_a_week_old_begins_anew(tmp_path: Path) -> None:
+def test_a_venue_that_was_away_for_long_goes_on_in_its_own_time(tmp_path: Path) -> None:
     file = tmp_path / "venue.json"
-    with VenueProcess(*SMALL, "--state", str(file)) as venue:
+    words = (*SMALL, "--state", str(file))
+    with VenueProcess(*words) as venue:
         venue.stop()
-    old = msgspec.json.decode(file.read_bytes(), type=Standing)
-    week_ago_ns = wall_ns() - 8 * 86_400 * 10**9
-    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(old, wall_ns=week_ago_ns)))
-    with VenueProcess(*SMALL, "--state", str(file)) as venue:
-        assert venue.greeting["start_ns"] == old.began_ns
+    first = _standing(file)
+    _write(file, msgspec.structs.replace(first, wall_ns=first.wall_ns - 8 * DAY_NS))
+    with VenueProcess(*words) as venue:
+        assert abs(venue.greeting["start_ns"] - first.venue_ns - 8 * DAY_NS) < 60 * SECOND_NS
+        slug = venue.slug(timeframe="5m", ahead=-2)
+        row = eventually(lambda: _closed(venue, slug), "a winner")
+        assert _two_sided(venue, _tokens(venue)[0])
+        venue.stop()
+    with VenueProcess(*words) as venue:
+        again = eventually(lambda: _closed(venue, slug), "the same winner")
+        assert {key: again[key] for key in KEPT} == {key: row[key] for key in KEPT}
+
+
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_a_venue_that_runs_writes_its_market_down_and_serves_on_when_it_cannot(
+    tmp_path: Path, is_blocked: bool
+) -> None:
+    file = tmp_path / "venue.json"
+    words = (*SMALL, "--speed", "10", "--state", str(file))
+    with VenueProcess(*words) as venue:
+        venue.stop()
+    first = _standing(file)
+    kept_ns = first.venue_ns // QUARTER_DAY_NS * QUARTER_DAY_NS + QUARTER_DAY_NS + 120 * SECOND_NS
+    _write(file, msgspec.structs.replace(first, venue_ns=kept_ns - 60 * SECOND_NS, wall_ns=wall_ns()))
+    with VenueProcess(*words) as venue:
+        before = file.read_bytes()
+        if is_blocked:
+            (tmp_path / "venue.json.new").mkdir()
+        eventually(lambda: venue.get("/control/status")["now_ns"] > kept_ns + SECOND_NS, "the instant")
+        assert venue.get("/ok") == "OK"
+        if is_blocked:
+            assert file.read_bytes() == before
+        else:
+            assert _standing(file).kept[-1].second * SECOND_NS == kept_ns
+
+
+def _standing(file: Path) -> Standing:
+    return msgspec.json.decode(file.read_bytes(), type=Standing)
+
+
+def _write(file: Path, standing: Standing) -> None:
+    file.write_bytes(msgspec.json.encode(standing))
 
 
 def test_a_host_that_is_not_loopback_is_refused() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from foresight.errors import VenueRefused
 from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
 from foresight.sources import Source
-from foresight.sources.simulated import SimulatedMarket
+from foresight.sources.simulated import KeptMarket, SimulatedMarket
 from foresight.venue.identities import VersionRule
 from foresight.venue.server import LOOPBACK, VenueServer, greeting
 from foresight.venue.settings import VenueSettings
-from foresight.venue.standing import AWAY_MAX_NS, Standing, read_standing, write_standing
+from foresight.venue.standing import KEPT_MAX, Standing, read_standing, write_standing
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOAD_SYMBOL = "BTCUSDT"
@@ -53,7 +54,8 @@ def serve(asked: VenueAsked) -> None:
 async def _serve(asked: VenueAsked) -> None:
     log = structlog.get_logger()
     before = _before(asked)
-    source, clock_of = _market(asked, before)
+    memory = _Memory(asked)
+    source, clock_of = _market(asked, before, memory)
     settings = VenueSettings(
         version=asked.version,
         ticks_change=asked.ticks_change,
@@ -67,8 +69,7 @@ async def _serve(asked: VenueAsked) -> None:
         await server.start()
     except OSError as error:
         raise VenueRefused(f"port {port} cannot be listened on: {error}; nothing was started") from None
-    if asked.state is not None:
-        write_standing(asked.state, _standing(asked, server, before))
+    memory.begin(server)
     if asked.rate is not None:
         server.begin_load(asked.rate, LOAD_SYMBOL)
     sys.stdout.buffer.write(greeting(server, os.getpid()) + b"\n")
@@ -80,7 +81,7 @@ async def _serve(asked: VenueAsked) -> None:
 
 
 def _before(asked: VenueAsked) -> Standing | None:
-    """The life before this one, when there was one of the same market that is not too far back."""
+    """The life before this one, when there was one. Raises VenueRefused for one of another market."""
     found = None if asked.state is None else read_standing(asked.state)
     if found is None:
         return None
@@ -89,20 +90,20 @@ def _before(asked: VenueAsked) -> Standing | None:
             f"{asked.state} is the state of another market (seed {found.seed}, speed {found.speed:g}, {found.version}, "
             f"{len(found.slots)} slots); name another file or ask for the same; nothing was started"
         )
-    is_far = asked.recording is None and found.venue_at(wall_ns()) - found.began_ns > AWAY_MAX_NS
-    return None if is_far else found
+    return found
 
 
-def _market(asked: VenueAsked, before: Standing | None) -> tuple[Source, Callable[[], PacedClock]]:
+def _market(asked: VenueAsked, before: Standing | None, memory: "_Memory") -> tuple[Source, Callable[[], PacedClock]]:
     """The source, and what makes the clock once its history has been taken."""
     if asked.recording is not None:
         from foresight.sources.recording import Recording  # noqa: PLC0415 - polars loads only where it is needed
 
         source: Source = Recording(asked.recording, asked.sources)
     elif before is None:
-        source = SimulatedMarket(asked.seed, asked.slots)
+        source = SimulatedMarket(asked.seed, asked.slots, keep=memory.keep)
     else:
-        source = SimulatedMarket(asked.seed, asked.slots, resume_ns=before.venue_at(wall_ns()))
+        resume_ns = before.venue_at(wall_ns())
+        source = SimulatedMarket(asked.seed, asked.slots, resume_ns=resume_ns, kept=before.kept, keep=memory.keep)
     if before is None:
         return source, lambda: PacedClock(source.start_ns, asked.speed)
     return source, lambda: PacedClock.at_anchor(monotonic_ns(), before.venue_at(wall_ns()), asked.speed)
@@ -118,20 +119,45 @@ def _asked_standing(asked: VenueAsked) -> Standing:
         speed=asked.speed,
         wall_ns=0,
         venue_ns=0,
-        began_ns=0,
         port=0,
         pid=os.getpid(),
     )
 
 
-def _standing(asked: VenueAsked, server: VenueServer, before: Standing | None) -> Standing:
-    return msgspec.structs.replace(
-        _asked_standing(asked),
-        wall_ns=wall_ns(),
-        venue_ns=server.desk.clock.now_ns(),
-        began_ns=server.desk.source.start_ns if before is None else before.began_ns,
-        port=server.port,
-    )
+class _Memory:
+    """The state file, when one was asked for: written when the venue serves, and whenever its market is kept."""
+
+    def __init__(self, asked: VenueAsked) -> None:
+        self._asked = asked
+        self._kept: deque[KeptMarket] = deque(maxlen=KEPT_MAX)
+        self._server: VenueServer | None = None
+
+    def begin(self, server: VenueServer) -> None:
+        """The venue serves."""
+        self._server = server
+        self._write(server)
+
+    def keep(self, market: KeptMarket) -> None:
+        """An OSError of the disk is told: the market is gone on with from what the file has."""
+        self._kept.append(market)
+        if self._server is None:
+            return
+        try:
+            self._write(self._server)
+        except OSError as error:
+            structlog.get_logger().error("state not written, the file is as it was", error=str(error))
+
+    def _write(self, server: VenueServer) -> None:
+        if self._asked.state is None:
+            return
+        standing = msgspec.structs.replace(
+            _asked_standing(self._asked),
+            wall_ns=wall_ns(),
+            venue_ns=server.desk.clock.now_ns(),
+            port=server.port,
+            kept=tuple(self._kept),
+        )
+        write_standing(self._asked.state, standing)
 
 
 def _watch_for_the_end(stop: asyncio.Event, *, stdin: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a venue writes down at its start, so that one that is started again goes on as if it had never been away.
+"""What a venue writes down, so that one that is started again goes on as if it had never been away.
 
 Venue time is kept as an anchor on the wall clock: the only clock that both lives share.
 """
@@ -9,18 +9,17 @@ from pathlib import Path
 import msgspec
 
 from foresight.errors import VenueRefused
-from foresight.markets import SECOND_NS
+from foresight.sources.simulated import KeptMarket
 from foresight.venue.identities import VersionRule
 
 SCHEMA = 1
-AWAY_MAX_NS = 7 * 24 * 3_600 * SECOND_NS
-"""A simulated market is walked through from its beginning, some seconds for a day; one that lies further back in venue
-time begins anew."""
+KEPT_MAX = 6
+"""A market is kept four times a day and resumed from a day back: the oldest of six is always that far back."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """`recording` is empty for the simulated market. At `wall_ns` venue time was `venue_ns`; `began_ns` is where the
-    market began."""
+    """`recording` is empty for the simulated market. At `wall_ns` venue time was `venue_ns`; `kept` is what the
+    simulated market can be gone on with, the oldest first."""
 
     schema: int = SCHEMA
     seed: int
@@ -31,9 +30,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     speed: float
     wall_ns: int
     venue_ns: int
-    began_ns: int
     port: int
     pid: int
+    kept: tuple[KeptMarket, ...] = ()
 
     def venue_at(self, wall_ns: int) -> int:
         """Venue time at a reading of the wall clock; a clock that was put back does not turn it back."""

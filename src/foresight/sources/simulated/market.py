@@ -4,13 +4,16 @@ Its parameters are fitted to recordings: `docs/simulated-market.md` shows by how
 measures it anew. What makes money here says nothing of a real market: the makers' mistakes are put in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from heapq import heappop
 from operator import attrgetter
+
+import msgspec
 
 from foresight.events import MarketEvent, Reference, Spot
 from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS, TIMEFRAME_NS, Origin, SettlesOn
 from foresight.sources.simulated.books import MirroredBook
+from foresight.sources.simulated.kept import Keep, KeptMarket, is_kept_at
 from foresight.sources.simulated.makers import Makers
 from foresight.sources.simulated.noise import exponential, normal_of, uniform_stream
 from foresight.sources.simulated.paths import AVERAGE_S, AssetPath, Shocks
@@ -29,6 +32,8 @@ _RESOLVED_BY_S = 120
 """A window is resolved 20 to 90 s after its end; before a resumed market begins its books, the last ones are."""
 _TOLD_AGAIN_S = 31 * 60
 _DAY_S = 86_400
+_AWAY_MAX_S = 3 * _DAY_S
+"""A resumed market is walked through, some 3 s for a day of eight assets, and who waits for it waits 30 s."""
 _DEPTH_DEVIATION = 0.35
 """Of the logarithm of a window's usual level size: some windows have twice the depth of others."""
 
@@ -47,6 +52,11 @@ class SimulatedMarket:
     books begin at the last quarter of an hour that is two minutes past, and differ from those that a market that ran
     through would have, for takers and makers begin anew. Raises ValueError for an instant before the start.
 
+    `keep` is told what the market can be gone on with, four times a day of its own. A market that is resumed with what
+    was `kept`, the oldest first, is walked from the newest that is a day back and not from its beginning. What would be
+    walked for more than three days is left out: prices go on from where they were kept, and windows are those of the
+    time.
+
     `settles_on="spot"` is the rule of before 2026-08-07, under which the recordings were made: paths and seeds are the
     same, a window is won by the oracle's last price, and no averages are told.
     """
@@ -61,6 +71,8 @@ class SimulatedMarket:
         duration_ns: int | None = None,
         *,
         resume_ns: int | None = None,
+        kept: Sequence[KeptMarket] = (),
+        keep: Keep | None = None,
         settles_on: SettlesOn = "twap60",
     ) -> None:
         for asset, timeframe in slots:
@@ -78,42 +90,76 @@ class SimulatedMarket:
         self._end_ns = None if duration_ns is None else self.start_ns + duration_ns
         self._settles_on: SettlesOn = settles_on
         self._resumes = resume_ns is not None
+        self._keep = keep
+        self._kept: KeptMarket | None = None
         if resume_ns is not None:
             if resume_ns < self.start_ns:
                 raise ValueError(f"{self.name} starts at {self.start_ns}, and cannot resume at {resume_ns}")
             self.start_ns = resume_ns // SECOND_NS * SECOND_NS
+            told_s = self.start_ns // SECOND_NS - _DAY_S
+            self._kept = next((each for each in reversed(kept) if each.second <= told_s), None)
 
     def events(self) -> Iterator[MarketEvent]:
         """All events in the order of their `at_ns`, from 30 minutes before `start_ns` on."""
-        second = self._began_s
-        floor = _Floor(self._seed, self.slots, second, self._settles_on)
+        second = self._began_s if self._kept is None else self._kept.second
+        floor = _Floor(self._seed, self.slots, second, self._settles_on, kept=self._kept)
         end_ns = self._end_ns
         if self._resumes:
-            resume_s = self.start_ns // SECOND_NS
-            books_s = (resume_s - _RESOLVED_BY_S) // _QUARTER_S * _QUARTER_S
-            while second < books_s - _QUOTED_AHEAD_S:
-                told = floor.pass_by(second)
-                if second >= resume_s - _TOLD_AGAIN_S:
-                    yield from told
-                elif second >= resume_s - _DAY_S:
-                    yield from (event for event in told if not isinstance(event, Spot | Reference) or _is_beat(event))
-                second += 1
+            second = yield from self._again(floor, second)
         while end_ns is None or (second + 1) * SECOND_NS <= end_ns:
+            if self._keep is not None and is_kept_at(second):
+                self._keep(floor.kept(second))
             yield from floor.step(second)
             second += 1
         yield from (event for event in floor.step(second) if event.at_ns < end_ns)
+
+    def _again(self, floor: "_Floor", second: int) -> Generator[MarketEvent, None, int]:
+        """What has been before it resumes; returns the second at which its books begin."""
+        resume_s = self.start_ns // SECOND_NS
+        books_s = (resume_s - _RESOLVED_BY_S) // _QUARTER_S * _QUARTER_S - _QUOTED_AHEAD_S
+        while second < books_s:
+            if is_kept_at(second):
+                second = self._kept_near(floor, second, resume_s)
+            told = floor.pass_by(second)
+            if second >= resume_s - _TOLD_AGAIN_S:
+                yield from told
+            elif second >= resume_s - _DAY_S:
+                yield from (event for event in told if not isinstance(event, Spot | Reference) or _is_beat(event))
+            second += 1
+        return second
+
+    def _kept_near(self, floor: "_Floor", second: int, resume_s: int) -> int:
+        """Keeps the market, and leaves out whole days where there are too many; returns the second to go on with."""
+        kept = floor.kept(second)
+        if resume_s - second > _AWAY_MAX_S:
+            kept = msgspec.structs.replace(kept, second=second + ((resume_s - second) // _DAY_S - 1) * _DAY_S)
+            floor.go_on(kept)
+        if self._keep is not None:
+            self._keep(kept)
+        return kept.second
 
 
 class _Floor:
     """Everything that moves, one second at a time. What it holds does not grow with time."""
 
-    def __init__(self, seed: int, slots: tuple[tuple[str, str], ...], second: int, settles_on: SettlesOn) -> None:
+    def __init__(
+        self,
+        seed: int,
+        slots: tuple[tuple[str, str], ...],
+        second: int,
+        settles_on: SettlesOn,
+        *,
+        kept: KeptMarket | None,
+    ) -> None:
         self._later: Later = []
         self._common = Shocks(uniform_stream(seed, "common"))
         self._paths = {asset: AssetPath(seed, asset, settles_on) for asset, _ in slots}
+        self._pits = [_Pit(seed, slot, number, self._paths[slot[0]], settles_on) for number, slot in enumerate(slots)]
+        if kept is not None:
+            self.go_on(kept)
+            return
         for before in range(second - _WARM_UP_S, second):
             self._walk(before, [])
-        self._pits = [_Pit(seed, slot, number, self._paths[slot[0]], settles_on) for number, slot in enumerate(slots)]
         for pit in self._pits:
             pit.windows.begin(second, self._later)
 
@@ -135,6 +181,24 @@ class _Floor:
             pit.pass_by(second, self._later)
         self._take_due(second, out)
         return out
+
+    def kept(self, second: int) -> KeptMarket:
+        """What it can be gone on with from this second, which `is_kept_at` names and which is not stepped yet."""
+        assert not self._later, "two minutes after windows have turned, all that they decided is told"
+        return KeptMarket(
+            second=second,
+            common=self._common.kept(),
+            paths={asset: path.kept() for asset, path in self._paths.items()},
+            windows=tuple(pit.windows.kept() for pit in self._pits),
+        )
+
+    def go_on(self, kept: KeptMarket) -> None:
+        """From where it was kept; that may be at another time of the same slots."""
+        self._common.go_on(kept.common)
+        for asset, path in self._paths.items():
+            path.go_on(kept.paths[asset])
+        for pit, windows in zip(self._pits, kept.windows, strict=True):
+            pit.windows.go_on(windows, kept.second)
 
     def _take_due(self, second: int, out: list[MarketEvent]) -> None:
         later, next_ns = self._later, (second + 1) * SECOND_NS

@@ -7,9 +7,16 @@ is the Mersenne Twister, which Python promises to keep. This file is the one hom
 
 import hashlib
 import random
+import struct
 from collections.abc import Callable
+from types import BuiltinMethodType
 
 Uniform = Callable[[], float]
+
+_STREAM_VERSION = 3
+_STREAM = struct.Struct("<625I")
+"""The 624 words of the Mersenne Twister, and which of them is next."""
+STREAM_BYTES = _STREAM.size
 
 _CDF_STEPS_PER_UNIT = 128
 _CDF_REACH = 6
@@ -23,6 +30,23 @@ def uniform_stream(seed: int, *names: str) -> Uniform:
     """A stream of numbers in [0, 1) of its own for this seed and these names; other streams do not shift it."""
     digest = hashlib.sha256(":".join((str(seed), *names)).encode()).digest()
     return random.Random(int.from_bytes(digest, "big")).random
+
+
+def place_of(uniform: Uniform) -> bytes:
+    """Where a stream of `uniform_stream` is."""
+    return _STREAM.pack(*_source(uniform).getstate()[1])
+
+
+def put_at(uniform: Uniform, place: bytes) -> None:
+    """The stream goes on from a place that `place_of` told."""
+    _source(uniform).setstate((_STREAM_VERSION, _STREAM.unpack(place), None))
+
+
+def _source(uniform: Uniform) -> random.Random:
+    assert isinstance(uniform, BuiltinMethodType)
+    source = uniform.__self__
+    assert isinstance(source, random.Random)
+    return source
 
 
 def exponential(x: float) -> float:

@@ -14,7 +14,8 @@ from math import sqrt
 from foresight.events import MarketEvent, Reference, Spot
 from foresight.markets import SECOND_NS, SettlesOn
 from foresight.sources.simulated.assets import Profile, profile_of
-from foresight.sources.simulated.noise import Uniform, normal_of, uniform_stream
+from foresight.sources.simulated.kept import KeptPath, KeptShocks
+from foresight.sources.simulated.noise import Uniform, normal_of, place_of, put_at, uniform_stream
 
 FEED = "binance_sim"
 ORACLE = "oracle_twap60_sim"
@@ -46,22 +47,23 @@ class Regime:
 
     def __init__(self, uniform: Uniform) -> None:
         self._uniform = uniform
-        self._state = 1
-        self.scale = self._SCALES[1]
+        self.put(1)
+
+    def put(self, state: int) -> None:
+        """It is calm (0), normal (1) or wild (2)."""
+        self.state = state
+        self.scale = self._SCALES[state]
 
     def step(self) -> None:
         draw = self._uniform()
-        if draw < self._RISES[self._state]:
-            self._state += 1
-        elif draw > 1.0 - self._FALLS[self._state]:
-            self._state -= 1
-        else:
-            return
-        self.scale = self._SCALES[self._state]
+        if draw < self._RISES[self.state]:
+            self.put(self.state + 1)
+        elif draw > 1.0 - self._FALLS[self.state]:
+            self.put(self.state - 1)
 
     @property
     def is_wild(self) -> bool:
-        return self._state == 2
+        return self.state == 2
 
 
 class Shocks:
@@ -83,6 +85,14 @@ class Shocks:
         if self.is_jump:
             size = 7.0 / sqrt(1.0 - 0.95 * uniform())
             self.value += size if uniform() < 0.5 else -size
+
+    def kept(self) -> KeptShocks:
+        return KeptShocks(self.regime.state, place_of(self._uniform))
+
+    def go_on(self, kept: KeptShocks) -> None:
+        """From where they were kept."""
+        self.regime.put(kept.regime)
+        put_at(self._uniform, kept.stream)
 
 
 class AssetPath:
@@ -126,6 +136,23 @@ class AssetPath:
             out.append(Reference(arrival, self._asset, "twap60", self.average(second - 1), stamped, ORACLE))
         if self.is_wild:
             self._tick_between(at_ns + SECOND_NS // 2, out)
+
+    def kept(self) -> KeptPath:
+        return KeptPath(
+            own=self._own.kept(),
+            stream=place_of(self._uniform),
+            price=self._price,
+            basis=self._basis,
+            variance=self._variance,
+            has_half_step=self._half_step,
+        )
+
+    def go_on(self, kept: KeptPath) -> None:
+        """From where it was kept. Averages are right once it has been walked for as long as they are."""
+        self._own.go_on(kept.own)
+        put_at(self._uniform, kept.stream)
+        self._price, self._basis, self._variance = kept.price, kept.basis, kept.variance
+        self._half_step = kept.has_half_step
 
     def average_total(self, second: int) -> int:
         """The sum of the `average_s` oracle values, in units, that end at `second`; for this second and the three

@@ -5,7 +5,8 @@ from heapq import heappush
 
 from foresight.events import Listed, MarketEvent, Reference, Resolved
 from foresight.markets import SECOND_NS, TIMEFRAME_NS, Market, MarketId, Outcome, SettlesOn, Token
-from foresight.sources.simulated.noise import uniform_stream
+from foresight.sources.simulated.kept import KeptWindows
+from foresight.sources.simulated.noise import place_of, put_at, uniform_stream
 from foresight.sources.simulated.paths import ORACLE, AssetPath
 
 SOURCE = "simulated"
@@ -58,6 +59,18 @@ class Windows:
         self.end_s = second - second % self.length_s + self.length_s
         for start_s in (self.end_s, self.end_s + self.length_s):
             self._list(start_s, second * SECOND_NS, later)
+
+    def kept(self) -> KeptWindows:
+        assert self.market is not None, "a market begins a minute before windows turn, and is kept after they have"
+        return KeptWindows(self.strike_total, place_of(self._uniform))
+
+    def go_on(self, kept: KeptWindows, second: int) -> None:
+        """With the window that is open at `second`, from where they were kept."""
+        start_s = second - second % self.length_s
+        self.end_s = start_s + self.length_s
+        self.market = self._market(start_s)
+        self.strike_total = kept.strike_total
+        put_at(self._uniform, kept.stream)
 
     def next_market(self) -> Market:
         """The market of the window that opens at the next boundary."""
