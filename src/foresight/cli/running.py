@@ -151,8 +151,9 @@ async def _trade(
         with stop_asked() as stop:
             bot.session.begin()
             await bot.start()
-        if not stop.is_set():
-            await run_paced(bot, clock, until_ns=_end(market, duration_ns), screen=_screen(quiet=quiet))
+        if not stop.is_set():  # a venue's time does not wait for live code: it runs on while that comes up
+            until_ns = None if duration_ns is None else clock.now_ns() + duration_ns
+            await run_paced(bot, clock, until_ns=until_ns, screen=_screen(quiet=quiet))
     return bot
 
 
