@@ -47,6 +47,7 @@ NAMES = [
     "WentLive",
     "Workplace",
     "flat",
+    "give_way",
     "read_tree",
     "refold",
     "take_release",
