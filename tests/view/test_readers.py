@@ -44,12 +44,12 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
-    """Starts `foresight run` for some venue time at 20 times the speed; leaves no process behind."""
+    """Starts `foresight run` on the simulated market, 20 times as fast as it happens; leaves no process behind."""
     started: list[subprocess.Popen[str]] = []
 
     def run(span: str, **streams: Any) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        words = [sys.executable, "-m", "foresight", "run", "--bot", str(folder), "--for", span, "--speed", "20"]
+        words = [sys.executable, "-m", "foresight", "run", "--bot", str(folder), "--simulate", "--for", span, "--speed", "20"]
         started.append(subprocess.Popen(words, text=True, env={**environment, "TERM": "xterm-256color"}, **streams))
         return started[-1]
 

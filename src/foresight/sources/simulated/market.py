@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import msgspec
 
-from foresight.events import MarketEvent, Reference, Spot
+from foresight.events import Depth, MarketEvent, Reference, Spot
 from foresight.markets import DEFAULT_ASSETS, MINUTE_NS, SECOND_NS, TIMEFRAME_NS, Origin, SettlesOn
 from foresight.sources.simulated.books import MirroredBook
 from foresight.sources.simulated.kept import Keep, KeptMarket, is_kept_at
@@ -22,6 +22,8 @@ from foresight.sources.simulated.windows import Later, Windows
 DEFAULT_SLOTS = tuple((asset, timeframe) for asset in DEFAULT_ASSETS for timeframe in ("5m", "15m"))
 
 HISTORY_NS = 30 * MINUTE_NS
+_BOOKS_BEFORE_S = 60
+"""Who takes the history at once needs books only as they are at its end; each is told again every second."""
 _LEAD_S = 60
 _QUARTER_S = 900
 _YEAR_2026_S = 1_767_225_600
@@ -44,12 +46,13 @@ class SimulatedMarket:
     """A whole market from a seed. The same seed and slots give the same events on every machine.
 
     It starts 60 s before a quarter of an hour on a day of 2026, after 30 minutes of history, and is endless without
-    `duration_ns`. A path depends on the seed and its asset only, a book on the seed and its slot. Raises ValueError for
-    a timeframe that the venue does not have, for no slots or one named twice, and for a negative duration.
+    `duration_ns`. Books are told from a minute before the start on. A path depends on the seed and its asset only, a
+    book on the seed and its slot. Raises ValueError for a timeframe that the venue does not have, for no slots or one
+    named twice, and for a negative duration.
 
     With `resume_ns` it starts at that instant of the same market, as if it had run until then: the same paths, windows,
     prices to beat and winners. Its history tells the windows of the last day, and of the last 31 minutes all prices;
-    books begin at the last quarter of an hour that is two minutes past, and differ from those that a market that ran
+    books go on from the last quarter of an hour that is two minutes past, and differ from those that a market that ran
     through would have, for takers and makers begin anew. Raises ValueError for an instant before the start.
 
     `keep` is told what the market can be gone on with, four times a day of its own. A market that is resumed with what
@@ -106,10 +109,12 @@ class SimulatedMarket:
         end_ns = self._end_ns
         if self._resumes:
             second = yield from self._again(floor, second)
+        books_s = self.start_ns // SECOND_NS - _BOOKS_BEFORE_S
         while end_ns is None or (second + 1) * SECOND_NS <= end_ns:
             if self._keep is not None and is_kept_at(second):
                 self._keep(floor.kept(second))
-            yield from floor.step(second)
+            told = floor.step(second)
+            yield from told if second >= books_s else (event for event in told if not isinstance(event, Depth))
             second += 1
         yield from (event for event in floor.step(second) if event.at_ns < end_ns)
 
