@@ -16,6 +16,7 @@ from foresight.record import recorder as module
 from foresight.record.kinds import Recorded
 from foresight.record.reading import RunRecord
 from foresight.record.recorder import Recorder
+from foresight.record.writer_link import NICENESS
 
 pytestmark = pytest.mark.process
 MUCH = 10**12
@@ -182,6 +183,14 @@ def test_a_patient_recorder_is_never_far_ahead_of_its_writer(tmp_path: Path, mon
                 recorded.recorder._unsent and recorded.recorder._unsent[0].data
             )
     assert recorded.read() == recorded.given
+
+
+@pytest.mark.parametrize("is_patient", [False, True])
+def test_the_writer_gives_way_to_a_loop_that_does_not_wait_for_it(tmp_path: Path, *, is_patient: bool) -> None:
+    with recording(tmp_path / "run", is_patient=is_patient) as recorded:
+        recorded.give(256)
+        priorities = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (writer_of(recorded), 0)]
+    assert priorities[0] - priorities[1] == (0 if is_patient else min(NICENESS, 19 - priorities[1]))
 
 
 @pytest.mark.parametrize("size", [2**63, 2**70], ids=["no column", "no message"])

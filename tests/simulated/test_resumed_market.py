@@ -89,7 +89,7 @@ def test_a_market_that_runs_keeps_what_one_that_is_walked_through_keeps_four_tim
     assert all(market.second % (6 * 3_600) == 120 for market in running)
 
 
-@pytest.mark.parametrize("after_ns", [48 * HOUR_NS, 50 * HOUR_NS + 7 * SECOND_NS])
+@pytest.mark.parametrize("after_ns", [37 * HOUR_NS, 39 * HOUR_NS + 7 * SECOND_NS])
 def test_a_market_that_was_kept_is_the_one_that_is_walked_from_its_beginning(after_ns: int) -> None:
     resume_ns = START_NS + after_ns
     kept = msgspec.json.decode(msgspec.json.encode(kept_until(resume_ns)), type=list[KeptMarket])

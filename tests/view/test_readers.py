@@ -49,7 +49,19 @@ def start(folder: Path) -> Iterator[Start]:
 
     def run(span: str, **streams: Any) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        words = [sys.executable, "-m", "foresight", "run", "--bot", str(folder), "--simulate", "--for", span, "--speed", "20"]
+        words = [
+            sys.executable,
+            "-m",
+            "foresight",
+            "run",
+            "--bot",
+            str(folder),
+            "--simulate",
+            "--for",
+            span,
+            "--speed",
+            "20",
+        ]
         started.append(subprocess.Popen(words, text=True, env={**environment, "TERM": "xterm-256color"}, **streams))
         return started[-1]
 

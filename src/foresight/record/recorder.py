@@ -172,7 +172,7 @@ class Recorder:
         if time.monotonic() < self._next_start_s:
             return
         try:
-            self._link = WriterLink(self._folder, self._keep_bytes)
+            self._link = WriterLink(self._folder, self._keep_bytes, gives_way=not self.is_patient)
         except OSError as error:
             self._failed(f"no process can be started to write it: {error}")
 

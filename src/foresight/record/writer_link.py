@@ -24,8 +24,8 @@ RECEIVE_BYTES = 1 << 16
 class WriterLink:
     """One writer process. It ends by itself when the link is closed, or when this process is gone."""
 
-    def __init__(self, folder: Path, keep_bytes: int) -> None:
-        """Raises OSError when no process can be started."""
+    def __init__(self, folder: Path, keep_bytes: int, *, gives_way: bool) -> None:
+        """It gives way to the loop, unless the loop waits for it. Raises OSError when no process can be started."""
         self._socket, theirs = socket.socketpair()
         self._frames = Frames()
         self._decoder = msgspec.msgpack.Decoder(Report)
@@ -35,7 +35,8 @@ class WriterLink:
                 self._socket.setblocking(False)
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
                 self.process = self._started(theirs.fileno(), folder, keep_bytes)
-            give_way(NICENESS, self.process.pid)  # to load what it needs takes half a second of a core
+            if gives_way:
+                give_way(NICENESS, self.process.pid)  # to load what it needs takes half a second of a core
         except OSError:
             self._socket.close()
             raise

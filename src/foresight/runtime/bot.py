@@ -24,7 +24,7 @@ from foresight.ledger.projection import Projection
 from foresight.record import Recorder
 from foresight.record.tap import Tap
 from foresight.runtime.alarm import Alarm
-from foresight.runtime.clock import Clock, LockstepClock, wall_ns
+from foresight.runtime.clock import Clock, wall_ns
 from foresight.runtime.desired import Desired, Numbers
 from foresight.runtime.documents import (
     Context,
@@ -98,8 +98,9 @@ class Bot:
         in_process: bool = True,
         feeds: Feeding | None = None,
     ) -> None:
-        """With `in_process` live code runs in this process, and is not followed; else it has processes of its own. It
-        does not run before `start` or `start_here`.
+        """Without a `speed` it is driven in lock-step, with nobody to be late for. With `in_process` live code runs in
+        this process, and is not followed; else it has processes of its own. It does not run before `start` or
+        `start_here`.
 
         Raises BotBusy while another process runs this bot, DesiredRefused for a document that cannot be understood, and
         JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
@@ -153,11 +154,11 @@ class Bot:
             self._on_close = stack.pop_all()
 
     def _new_recorder(self, config: Config) -> Recorder | None:
-        """In lock-step, and while the history is taken, nothing is hurt when it waits for its writer."""
+        """In lock-step nothing is hurt when it waits for its writer."""
         if not config.record.on:
             return None
-        folder, is_patient = self.folder.record / self.run.name, isinstance(self.clock, LockstepClock)
-        return Recorder(folder, config.record.keep_gb * GIGABYTE, self.warn, is_patient=is_patient)
+        folder = self.folder.record / self.run.name
+        return Recorder(folder, config.record.keep_gb * GIGABYTE, self.warn, is_patient=self.speed is None)
 
     def _take(self, event: Event) -> None:
         self.session.take(event)
@@ -194,8 +195,6 @@ class Bot:
         """From now on time is this clock's: the one that runs, once the history has been taken."""
         self.clock = clock
         self.session.use_clock(clock)
-        if self.recorder is not None:
-            self.recorder.is_patient = isinstance(clock, LockstepClock)
 
     def report(self) -> EngineReport:
         return report_of(self.engine, max(self.clock.now_ns(), self.engine.start_ns))
