@@ -60,11 +60,12 @@ class Tables:
                 row.update(strike=event.price, strike_source=event.source)
 
     def write(self, out: Path) -> None:
-        """Writes the four Parquet files; markets without a quote are left out."""
+        """Writes the four Parquet files; markets without a quote are left out, and their trades."""
         out.mkdir(parents=True, exist_ok=True)
         quoted = {row["market"] for row in self.quotes}
         markets = [row for row in self.markets.values() if row["slug"] in quoted]
-        tables = {"markets": markets, "quotes": self.quotes, "underlying": self.underlying, "trades": self.trades}
+        trades = [row for row in self.trades if row["market"] in quoted]
+        tables = {"markets": markets, "quotes": self.quotes, "underlying": self.underlying, "trades": trades}
         for name, rows in tables.items():
             pl.DataFrame(rows, infer_schema_length=None).write_parquet(out / f"{name}.parquet", compression="zstd")
 

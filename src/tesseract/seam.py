@@ -287,6 +287,11 @@ class Seam(Generic[Value]):
             _same(live, host) and name in self._before for name, live in self.strategies.items()
         )
 
+    def standby(self) -> Host | None:
+        """A host that stands by, also where no call has come since it was replaced; None when nothing does."""
+        standing = (route.standby for route in self.routes.values() if route.standby is not None)
+        return next(standing, None) or next(iter(self._before.values()), None)
+
     def roll_back(self, host: Host, text: str) -> None:
         """Puts back what `host` replaced, with the state of a run that never left it. It must have a standby."""
         assert self.has_standby(host), "a release is rolled back once, while it has a standby"

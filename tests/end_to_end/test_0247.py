@@ -37,7 +37,7 @@ def clock(status: dict[str, Any]) -> str:
 def test_at_0247_two_positions_are_open_and_the_edit_is_live_before_the_close(tmp_path: Path) -> None:
     bot = tmp_path / "bot"
     foresight("init", str(bot))
-    with Running("--bot", str(bot), "--seed", SEED, "--speed", SPEED, "--for", "450s") as running:
+    with Running("--bot", str(bot), "--simulate", "--seed", SEED, "--speed", SPEED, "--for", "450s") as running:
         status = bot / "state" / "observed" / "status.json"
         eventually(lambda: status.exists() and clock(observed(bot)) >= "02:47:05", "02:47")
         before = observed(bot)

@@ -35,7 +35,7 @@ def started(bot: Path) -> Running:
     """A bot that has told what it runs."""
     document = bot / "state/observed/params.json"
     document.unlink(missing_ok=True)
-    program = Running("--bot", str(bot), "--for", "600s")
+    program = Running("--bot", str(bot), "--simulate", "--for", "600s")
     eventually(lambda: has_ended(program) or document.exists(), "the first state file")
     return program
 

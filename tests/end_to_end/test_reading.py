@@ -65,7 +65,7 @@ def test_a_damaged_journal_leaves_no_empty_ledger_to_be_believed(bot: Path) -> N
 
 
 def test_trades_are_told_while_the_bot_runs_without_its_ledger_and_after_it_was_killed(bot: Path) -> None:
-    with Running("--bot", str(bot), "--speed", "20") as running:
+    with Running("--bot", str(bot), "--simulate", "--speed", "20") as running:
         eventually((bot / "state/observed/status.json").exists, "the first state file")
         eventually(lambda: answer("trades", "--bot", str(bot))["trades"], "a trade")
         run = next((bot / "data/runs").iterdir())

@@ -59,7 +59,7 @@ def test_a_newcomer_sees_a_fill_within_a_minute_and_a_settlement_within_three(wh
 
 
 def test_a_running_bot_answers_from_another_shell_and_leaves_in_order(whole: Path) -> None:
-    with Running("--bot", str(whole), "--speed", "20") as running:
+    with Running("--bot", str(whole), "--speed", "5") as running:
         eventually((whole / "state/observed/status.json").exists, "the first state file")
         status = eventually(
             lambda: (found := answer("status", "--bot", str(whole)))["presence"]["done"] > 32 and found, "some rounds"
@@ -85,7 +85,7 @@ def test_sigterm_leaves_in_order_too(bot: Path) -> None:
 
 def test_a_killed_bot_is_reported_as_stopped_and_its_ledger_is_whole(whole: Path) -> None:
     """Invariant 6, as far as it is built."""
-    with Running("--bot", str(whole), "--speed", "20") as running:
+    with Running("--bot", str(whole), "--simulate", "--speed", "20") as running:
         eventually((whole / "state/observed/status.json").exists, "the first state file")
         eventually(lambda: answer("trades", "--bot", str(whole))["trades"], "a trade")
         running.stop(signal.SIGKILL)

@@ -11,6 +11,7 @@ from foresight.sources.simulated import KeptMarket, SimulatedMarket
 
 pytestmark = pytest.mark.no_cover
 SLOTS = (("BTC", "5m"), ("BTC", "15m"), ("HYPE", "5m"))
+ONE_ASSET = SLOTS[:2]
 HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 24 * HOUR_NS
 START_NS = SimulatedMarket(3, SLOTS).start_ns
@@ -70,19 +71,19 @@ def test_an_instant_before_the_beginning_is_refused() -> None:
 def kept_until(resume_ns: int, kept: list[KeptMarket] | None = None) -> list[KeptMarket]:
     """What is kept of a market that is resumed, by the time it says its first word."""
     found: list[KeptMarket] = []
-    next(SimulatedMarket(3, SLOTS, resume_ns=resume_ns, kept=kept or [], keep=found.append).events())
+    next(SimulatedMarket(3, ONE_ASSET, resume_ns=resume_ns, kept=kept or [], keep=found.append).events())
     return found
 
 
 def hour_from(resume_ns: int, kept: list[KeptMarket]) -> list[MarketEvent]:
     """The history of a market that is resumed, and its first hour."""
-    events = SimulatedMarket(3, SLOTS, resume_ns=resume_ns, kept=kept).events()
+    events = SimulatedMarket(3, ONE_ASSET, resume_ns=resume_ns, kept=kept).events()
     return list(takewhile(lambda event: event.at_ns < resume_ns + HOUR_NS, events))
 
 
 def test_a_market_that_runs_keeps_what_one_that_is_walked_through_keeps_four_times_a_day() -> None:
     running: list[KeptMarket] = []
-    for _ in SimulatedMarket(3, SLOTS, 7 * HOUR_NS, keep=running.append).events():
+    for _ in SimulatedMarket(3, ONE_ASSET, 7 * HOUR_NS, keep=running.append).events():
         pass
     assert running
     assert running == kept_until(START_NS + 40 * HOUR_NS)[: len(running)]

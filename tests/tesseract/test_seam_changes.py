@@ -203,6 +203,19 @@ def test_a_standby_that_raises_or_hangs_now_and_then_stands_by_on() -> None:
 # Keep
 
 
+def test_what_was_replaced_stands_by_before_any_call_and_until_its_successor_is_kept() -> None:
+    bench = Bench(v1 := PromptHost(1))
+    assert bench.seam.standby() is None
+    v2 = bench.commit(PromptHost(2))
+    assert bench.seam.standby() is v1
+    bench.ask(1)
+    assert bench.seam.standby() is v1
+
+    bench.seam.keep(v2)
+
+    assert bench.seam.standby() is None
+
+
 def test_a_kept_release_has_no_standby_and_what_it_replaced_is_closed() -> None:
     bench, v1, v2 = on_probation()
     v2.answer()

@@ -166,7 +166,7 @@ class LiveCode:
             seam.strategies.values(), key=lambda each: (each.spec.release.number, each.spec.revision), default=None
         )
         rounds = [route.rounds for route in seam.routes.values() if route.standby is not None and route.rounds]
-        standby = next((route.standby for route in seam.routes.values() if route.standby is not None), None)
+        standby = seam.standby()
         return DeployDocument(
             live=seam.running(),
             revision=0 if newest is None else newest.spec.revision,
