@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 COUNTED = ("broker", "conformance", "engine", "ledger", "strategy", "tesseract")
-"""Counting makes what computes much several times as slow on Python 3.11, and the parts that a coverage floor is held for
-(tools/coverage_floor.py) are proved by tests of their own."""
+"""Counting makes what computes much several times as slow on Python 3.11, and the parts that a coverage floor is held
+for (tools/coverage_floor.py) are proved by tests of their own."""
 LONG = ("storms", "over_sockets", "end_to_end", "clients", "bench", "conformance")
 """What takes minutes begins first, so that no worker is left with it at the end."""
 WORKERS_MAX = 4

@@ -168,26 +168,28 @@ def test_markets_of_either_version_are_traded_and_settled(tmp_path: Path, versio
 @pytest.mark.process
 def test_of_two_strands_one_may_lose_frames_and_nothing_is_lost(tmp_path: Path) -> None:
     heard: dict[int, list[bytes]] = {}
-    until_ms: list[int] = []
+    between_ms: list[int] = []  # what was sent then has arrived on both, unless it was lost
 
     async def work(run: Run) -> None:
         line = next(each for each in run.feeds.lines if each.channel.name == "clob")
         await run.until(lambda: len(line.connections) == 2 and all(each.is_warm for each in line.connections))
         for connection in line.connections:
             listen(connection, heard.setdefault(connection.number, []))
+        between_ms.append(run.clock.now_ns() // 1_000_000)
         for _ in range(5):
             await switch_on(run, "drop_delta", {}, {})
             await used_up(run)
             await run.rounds(0.2)
+        between_ms.append(run.clock.now_ns() // 1_000_000)
         await run.rounds(1)
-        until_ms.append(run.clock.now_ns() // 1_000_000 - 1_000)
         assert run.feeds.health().books_by_rest == 0
         assert is_well(run)
 
     folder = a_knocking_bot(tmp_path, venue={"redundant": True})
     with a_venue(tmp_path / "venue", "--speed", "5", "--assets", "BTC,ETH,HYPE", "--timeframes", "5m") as venue:
         bot = run_over_sockets(folder, venue, work)
-    first, second = ({frame for frame in frames if stamp_of(frame) < until_ms[0]} for frames in heard.values())
+    begun_ms, ended_ms = between_ms
+    first, second = ({frame for frame in frames if begun_ms < stamp_of(frame) < ended_ms} for frames in heard.values())
     assert len(first ^ second) == 5
     events = RunRecord(bot.folder.data / "record" / bot.run.name).events()
     taken = {event.stamped_ns // 1_000_000 for _, event in events if isinstance(event, Levels)}
