@@ -1,6 +1,6 @@
 """Writes a stretch of the simulated market as a recording, in the schema of `foresight.sources.recording`.
 
-    python tools/record_simulation.py OUT [--seed 7] [--minutes 25]
+    python tools/record_simulation.py OUT [--seed 7] [--minutes 55]
 
 The small recording in `tests/recordings/simulated` was written so. Its source is called `simulated`, and whatever is
 computed from it says so.
@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--minutes", type=float, default=55)
     wanted = parser.parse_args()
     market = SimulatedMarket(wanted.seed, SLOTS, int(wanted.minutes * MINUTE_NS))
     tables_of(market.events()).write(wanted.out)

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "recordings" / "simulated"
 
 
 def test_the_recording_is_what_the_simulated_market_gives_today() -> None:
-    tables = tables_of(SimulatedMarket(7, SLOTS, 25 * MINUTE_NS).events())
+    tables = tables_of(SimulatedMarket(7, SLOTS, 55 * MINUTE_NS).events())
     recording = Recording(FOLDER)
     assert len(list(recording.events())) > 10_000
     assert len(recording.markets) == len({row["market"] for row in tables.quotes})
@@ -26,7 +26,7 @@ def test_a_replay_of_it_is_called_simulated_and_repeats_itself(tmp_path: Path) -
     assert first["origin"] == "simulated"
     assert first["digest"] == second["digest"]
     assert first["trades"] > 0
-    assert first["evaluations"] > 500
+    assert first["evaluations"] > 1_000
     assert "simulated:twap60" in first["by_outcome_source"]
 
 

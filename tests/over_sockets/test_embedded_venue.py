@@ -138,7 +138,8 @@ def test_a_run_whose_venue_cannot_start_says_so_in_one_sentence(tmp_path: Path) 
         text=True,
     )
     assert done.returncode == 1
-    (sentence,) = done.stderr.splitlines()
+    sentence = done.stderr
+    assert sentence.count("\n") == 1, sentence
     assert sentence.startswith("foresight: the local venue does not start: ")
     assert "the disk is on fire" in sentence
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in sentence
