@@ -21,7 +21,7 @@ COVERAGE := $(COVERED:%=--cov=src/%) --cov-report=term --cov-report=json:$(VENV)
 # many there are, and the order, stand in tests/conftest.py.
 SPREAD := -n auto --dist worksteal
 
-INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end/test_run.py
+INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end/test_0247.py
 
 # Many tests wait for processes, so they run on all cores. Those that hold a bar of time can fail beside others on a busy
 # machine: what failed is run once more, alone, and must pass then. Both results are printed.

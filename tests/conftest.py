@@ -17,8 +17,8 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: half of the time tests wait for processes."""
-    return min((os.cpu_count() or 1) + 1, WORKERS_MAX)
+    """Twice as many as there are cores: half of the time tests wait for processes."""
+    return min(2 * (os.cpu_count() or 1), WORKERS_MAX)
 
 
 def pytest_sessionstart() -> None:

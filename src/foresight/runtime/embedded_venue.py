@@ -16,6 +16,7 @@ from foresight.errors import VenueRefused
 from tesseract import give_way
 
 READY_S = 30.0
+ENDS_WITHIN_S = 1.0
 LEAVES_WITHIN_S = 5.0
 AGAIN_AFTER_S = 0.5
 LINE_BYTES_MAX = 65_536
@@ -100,6 +101,9 @@ class EmbeddedVenue:
                 line = await process.stdout.readline()
             return msgspec.json.decode(line, type=Ready)
         except (TimeoutError, ValueError, msgspec.MsgspecError):
+            with contextlib.suppress(TimeoutError):  # a signal to one that is just ending takes its code from asyncio
+                async with asyncio.timeout(ENDS_WITHIN_S):
+                    await process.wait()
             await self.stop()
             raise VenueRefused(f"the local venue does not start: {self._last_words()}") from None
 
