@@ -18,7 +18,7 @@ BAR_MB = 200.0
 SECONDS = 75
 SETTLING_S = 10.0
 IMPORTS = ("asyncio", "sqlite3", "msgspec", "pydantic", "structlog", "rich.live", "typer", "polars")
-OWN = ("foresight.engine", "foresight.sources.simulated", "foresight.config", "foresight.runtime.bot", "foresight.cli")
+OWN = ("foresight.engine", "foresight.sources.simulated", "foresight.config", "foresight.runtime.bot", "foresight.cli.running")
 PROBE = """
 import importlib, json, sys, time
 import psutil
@@ -74,7 +74,7 @@ def measured(seconds: int, names: tuple[str, ...] = IMPORTS + OWN) -> Document:
 
 def main() -> None:
     chosen = arguments(__doc__ or "").parse_args()
-    result = measured(3, ("msgspec", "foresight.cli")) if chosen.quick else measured(SECONDS)
+    result = measured(3, ("msgspec", "foresight.cli.running")) if chosen.quick else measured(SECONDS)
     tell({"machine": machine(), **result})
 
 

@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from foresight.bot_folder import init_bot
-from foresight.cli.app import app
+from foresight.cli.app import app_for
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def bot(tmp_path: Path) -> Path:
 
 
 def invoked(*words: str) -> Result:
-    return CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    return CliRunner().invoke(app_for(), words, env={"COLUMNS": "200"})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import typer
 from pages import DOCS, ROOT, foresight, names_in_tables, page, section
 
 from foresight import effects, events
-from foresight.cli.app import app
+from foresight.cli.app import app_for
 from foresight.cli.explaining import Explained
 from foresight.cli.reading import TradeDocument
 from foresight.config import UNKNOWN_PASSES, Config
@@ -49,7 +49,7 @@ FOLDERS = sorted(
     if path.is_dir() and any(path.glob("*.py")) and path.name not in ("__pycache__", "signals", "favourite")
 )
 
-COMMAND_GROUP = typing.cast("typing.Any", typer.main.get_command(app))
+COMMAND_GROUP = typing.cast("typing.Any", typer.main.get_command(app_for()))
 COMMANDS = sorted(COMMAND_GROUP.commands)
 OPTIONS = sorted(
     (name, option)

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 from serving import Venue, with_venue
 
-from foresight.cli.app import app
+from foresight.cli.app import app_for
 from foresight.venue.faults import GARBAGE, MENU, Fault
 from foresight.venue.state import ASSUMPTIONS
 
@@ -28,7 +28,7 @@ def test_the_table_of_faults_is_the_menu() -> None:
 
 
 def test_every_option_of_the_command_is_on_the_page() -> None:
-    group: object = typer.main.get_command(app)
+    group: object = typer.main.get_command(app_for())
     command = group.commands["venue"]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts} - {"--help"}
     assert {option for option in options if f"`{option}`" not in PAGE} == set()

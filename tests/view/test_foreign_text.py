@@ -6,7 +6,7 @@ import pytest
 from running_bots import lines_of
 from typer.testing import CliRunner
 
-from foresight.cli.app import app
+from foresight.cli.app import app_for
 from foresight.runtime.documents import SlotDocument
 from foresight.view.tables import slots_table
 from foresight.view.writing import one_line
@@ -15,14 +15,14 @@ from foresight.view.writing import one_line
 @pytest.mark.parametrize(("toml", "word"), [('[bot]\n"[/z]" = 1\n', "[/z]"), ('["[bold]"]\nx = 1\n', "[bold]")])
 def test_the_doctor_shows_keys_and_sections_with_brackets(tmp_path: Path, toml: str, word: str) -> None:
     (tmp_path / "bot.toml").write_text(toml)
-    answer = CliRunner().invoke(app, ["doctor", "--bot", str(tmp_path)])
+    answer = CliRunner().invoke(app_for(), ["doctor", "--bot", str(tmp_path)])
     assert answer.exit_code == 1
     assert isinstance(answer.exception, SystemExit)
     assert word in answer.output
 
 
 def test_a_bot_can_be_made_in_a_folder_with_brackets(tmp_path: Path) -> None:
-    answer = CliRunner().invoke(app, ["init", str(tmp_path / "[/z]")])
+    answer = CliRunner().invoke(app_for(), ["init", str(tmp_path / "[/z]")])
     assert answer.exit_code == 0, answer.output
     assert "[/z]" in answer.output
 

@@ -17,9 +17,8 @@ import typer
 from rich.text import Text
 
 from foresight.bot_folder import BotFolder
-from foresight.cli.common import err, out, print_json
+from foresight.cli.common import err, out, print_json, seconds_of
 from foresight.cli.reading import is_running
-from foresight.cli.running import seconds_of
 from foresight.cli.stored import entries_of, entry_named
 from foresight.runtime.clock import wall_ns
 from foresight.runtime.operator import AnswerDocument, RequestDocument

@@ -1,6 +1,7 @@
 """What the commands share: options, finding the bot folder, and printing."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ BotOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 PIPED_WIDTH = 200
 """Columns of tables that go to a file or a pipe, where nobody's window cuts them."""
 
@@ -48,3 +50,11 @@ def bot_folder(given: Path | None) -> BotFolder:
 def print_json(document: object) -> None:
     """One document, indented, to standard output."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def seconds_of(text: str) -> float:
+    """`90s`, `10m`, `12h`, `2d` as seconds. Raises a usage error for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise typer.BadParameter(f"{text!r} is not a time; write 90s, 10m, 12h or 2d", param_hint="--for")
+    return float(found[1]) * UNITS[found[2]]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from foresight.cli.common import BotOption, JsonOption, bot_folder, err, out
+from foresight.cli.common import BotOption, JsonOption, bot_folder, err, out, seconds_of
 from foresight.config import Config, load_config
 from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from foresight.cli.sockets import Telling
     from foresight.feeds.feeds import Feeds
     from foresight.runtime.live_market import LiveMarket
-
-UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def register(app: typer.Typer) -> None:
@@ -86,14 +83,6 @@ def run(
 
 def _end(market: Source, duration_ns: int | None) -> int | None:
     return None if duration_ns is None else market.start_ns + duration_ns
-
-
-def seconds_of(text: str) -> float:
-    """`90s`, `10m`, `12h`, `2d` as seconds. Raises a usage error for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise typer.BadParameter(f"{text!r} is not a time; write 90s, 10m, 12h or 2d", param_hint="--for")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _market(config: Config, recording: Path | None, sources: tuple[str, ...], seed: int | None) -> Source:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import structlog
 import typer
 
-from foresight.cli.running import seconds_of
+from foresight.cli.common import seconds_of
 from foresight.markets import DEFAULT_ASSETS, TIMEFRAME_NS
 
 DEFAULT_PORT = 8170
