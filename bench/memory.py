@@ -18,7 +18,13 @@ BAR_MB = 200.0
 SECONDS = 75
 SETTLING_S = 10.0
 IMPORTS = ("asyncio", "sqlite3", "msgspec", "pydantic", "structlog", "rich.live", "typer", "polars")
-OWN = ("foresight.engine", "foresight.sources.simulated", "foresight.config", "foresight.runtime.bot", "foresight.cli.running")
+OWN = (
+    "foresight.engine",
+    "foresight.sources.simulated",
+    "foresight.config",
+    "foresight.runtime.bot",
+    "foresight.cli.running",
+)
 PROBE = """
 import importlib, json, sys, time
 import psutil
