@@ -18,7 +18,7 @@ def some_feeds(around: Around, folder: Path) -> Feeds:
     plan = Plan(
         slots=(("BTC", "5m"),),
         endpoints=local("http://127.0.0.1:1"),
-        credentials=Credentials(Secret("key-1"), Secret("secret-1"), Secret("phrase-1")),
+        credentials=lambda: Credentials(Secret("key-1"), Secret("secret-1"), Secret("phrase-1")),
     )
     return Feeds(plan, now_ns=lambda: around.now_ns, rejects=folder, tell=around.told.append, spot=["BTC"])
 

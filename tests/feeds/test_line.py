@@ -1,4 +1,4 @@
-"""A line keeps its connections: replaced when they end, renewed before they do, given up only when told so."""
+"""A line keeps its connections: replaced when they end, renewed before they do, and away only when told so."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import pytest
 from feeds.ws_peers import Server, a_server, no_task_left, until
 from foresight.feeds import line as module
 from foresight.feeds.connection import Connection, Ended
-from foresight.feeds.line import Line
+from foresight.feeds.line import Line, Refusal
 from foresight.feeds.telling import Lags
 
 POLICY = 4008
@@ -31,6 +31,7 @@ class Numbers:
         self.opens: list[Connection] = []
         self.losses: list[Connection] = []
         self.alive: list[int] = []
+        self.is_allowed = False
 
     def opened(self, connection: Connection) -> None:
         self.opens.append(connection)
@@ -53,8 +54,8 @@ class Numbers:
     def lost(self, connection: Connection) -> None:
         self.losses.append(connection)
 
-    def pause_after(self, how: Ended) -> float | None:
-        return None if how.code == POLICY else 0.0
+    def pause_after(self, how: Ended) -> float | Refusal:
+        return Refusal(lambda: self.is_allowed) if how.code == POLICY else 0.0
 
 
 class Bench:
@@ -81,6 +82,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_LONGEST_S", 0.02)
     monkeypatch.setattr(module, "SHORT_LIVED_PAUSE_S", 0.0)
     monkeypatch.setattr(module, "WARM_S", 5.0)
+    monkeypatch.setattr(module, "AWAY_LOOK_S", 0.005)
 
 
 Work = Callable[[Bench], Awaitable[None]]
@@ -423,6 +425,41 @@ def test_a_line_whose_venue_wants_no_more_is_given_up_and_told_once(strands: int
         assert "given up" in bench.line.problem()
 
     on_a_line(work, strands=strands)
+
+
+@pytest.mark.parametrize("strands", [1, 2])
+def test_a_line_that_was_given_up_is_back_when_what_was_refused_is_another(strands: int) -> None:
+    async def work(bench: Bench) -> None:
+        await until(lambda: len(bench.line.connections) == strands and bench.channel.taken)
+        for peer in bench.server.open:
+            peer.close(POLICY, b"policy")
+        await until(lambda: not bench.server.open and bench.line.health().state == "given up")
+        bench.channel.is_allowed = True
+        await until(lambda: len(bench.line.connections) == strands and bench.told[-1] == "numbers is back")
+        assert (bench.line.health().state, bench.line.problem()) == ("open", "")
+        assert len(bench.server.peers) == 2 * strands
+
+    on_a_line(work, strands=strands)
+
+
+def test_a_venue_that_refuses_us_sees_one_attempt_at_a_time_and_they_are_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.05)
+
+    async def work(bench: Bench) -> None:
+        await bench.heard(0)
+        bench.server.on_open = lambda peer: peer.close(POLICY)
+        began_s = asyncio.get_running_loop().time()
+        bench.server.peers[0].close(POLICY)
+        await until(lambda: len(bench.server.peers) == 4)
+        assert asyncio.get_running_loop().time() - began_s >= 3 * 0.05
+        assert len([sentence for sentence in bench.told if "given up" in sentence]) == 1
+        bench.server.on_open = lambda peer: None
+        await until(lambda: bench.told[-1] == "numbers is back")
+        await bench.heard(0)
+
+    on_a_line(work)
 
 
 def test_a_line_that_is_given_up_during_a_renewal_leaves_no_connection() -> None:

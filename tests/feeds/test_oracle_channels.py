@@ -5,6 +5,7 @@ import pytest
 from feeds.feed_fakes import Around, FakeConnection
 from foresight.events import Reference
 from foresight.feeds.connection import Ended
+from foresight.feeds.line import Refusal
 from foresight.feeds.polybolt import ASK_AGAIN_S, LOST_S, REMEMBERED_NS, Credentials, PolyboltChannel
 from foresight.feeds.rtds import RtdsChannel
 from foresight.markets import SECOND_NS, TIMEFRAME_NS
@@ -21,10 +22,13 @@ class Polybolt:
 
     def __init__(self) -> None:
         self.around = Around(NOW_NS)
-        credentials = Credentials(Secret("key-1"), Secret("secret-1"), Secret("phrase-1"))
+        self.number = 1
         symbols = {"btcusd": "BTC", "ethusd": "ETH"}
-        self.channel = PolyboltChannel("ws://venue/ws/rt", symbols, credentials, self.around.given, lambda: 0.7)
+        self.channel = PolyboltChannel("ws://venue/ws/rt", symbols, self.credentials, self.around.given, lambda: 0.7)
         self.first = self.open(1)
+
+    def credentials(self) -> Credentials:
+        return Credentials(*(Secret(f"{name}-{self.number}") for name in ("key", "secret", "phrase")))
 
     def open(self, number: int) -> FakeConnection:
         connection = FakeConnection(number)
@@ -125,7 +129,12 @@ def test_credentials_that_are_refused_are_not_presented_again(code: str) -> None
     polybolt = Polybolt()
     polybolt.take(a_refusal(code))
     assert polybolt.first.closed == code
-    assert polybolt.channel.pause_after(Ended(1006, code, by_us=True)) is None
+    refusal = polybolt.channel.pause_after(Ended(1006, code, by_us=True))
+    assert isinstance(refusal, Refusal)
+    assert not refusal.is_void(), "the same credentials, though read anew"
+    polybolt.number = 2
+    assert refusal.is_void()
+    assert polybolt.open(2).taken()[0]["auth"]["secret"] == "secret-2"
     assert code in polybolt.around.told[0]
     assert not any("secret-1" in sentence or "phrase-1" in sentence for sentence in polybolt.around.told)
 
@@ -217,7 +226,7 @@ def test_a_symbol_that_has_never_spoken_asks_for_no_renewal() -> None:
 )
 def test_how_a_connection_ended_says_when_there_is_another(code: int, pause_s: float | None) -> None:
     pause = Polybolt().channel.pause_after(Ended(code, ""))
-    assert pause is None if pause_s is None else pause == pytest.approx(pause_s)
+    assert isinstance(pause, Refusal) if pause_s is None else pause == pytest.approx(pause_s)
 
 
 def test_it_pings_every_thirty_seconds_and_an_answer_is_no_data() -> None:

@@ -49,7 +49,7 @@ def over_sockets(folder: Path, work: Work, *, assets: Iterable[str] = ("BTC", "E
         plan = Plan(
             slots=tuple((asset, "5m") for asset in assets),
             endpoints=local(server.url),
-            credentials=LOCAL_CREDENTIALS,
+            credentials=lambda: LOCAL_CREDENTIALS,
             has_website=False,
         )
         async with asyncio.TaskGroup() as group:

@@ -5,7 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from foresight.feeds.polybolt import Credentials
 from foresight.runtime.bot import Bot
+from foresight.secrets import Secret
 from foresight.venue.faults import GARBAGE
 from foresight.wire.binance import AggTrade, BinanceMessage
 from over_sockets.faulty import (
@@ -189,7 +191,7 @@ def a_run(home: Path, cases: tuple[Case, ...], then: Work = nothing_more, **chan
 
 
 async def is_told_to_go(run: Run, code: int) -> None:
-    """PolyBolt does not want us any more: it is given up, told, and not asked again."""
+    """PolyBolt does not want us any more: it is given up, told, and not asked again with the same credentials."""
     await switch_on(run, "close", {"target": "polybolt"}, {"code": code})
     await run.until(lambda: run.line("polybolt").line.state == "given up")
     frames = run.line("polybolt").line.frames
@@ -197,6 +199,15 @@ async def is_told_to_go(run: Run, code: int) -> None:
     assert any("polybolt is given up" in problem for problem in run.feeds.problems())
     await run.rounds(2)
     assert run.line("polybolt").line.frames == frames
+
+
+async def is_taken_again(run: Run) -> None:
+    """With other credentials it is asked at once, and all is well, with no new start."""
+    (channel,) = (line.channel for line in run.feeds.lines if line.channel.name == "polybolt")
+    channel._credentials = lambda: Credentials(Secret("new"), Secret("new"), Secret("new"))
+    await run.until(lambda: run.line("polybolt").line.state == "open")
+    await run.until(lambda: set(run.states().values()) == {"open"})
+    assert not any("polybolt" in problem for problem in run.feeds.problems())
 
 
 async def announced_end(run: Run) -> None:
@@ -238,6 +249,7 @@ def test_faults_of_the_oracle(tmp_path: Path) -> None:
         before = run.presence()
         await is_told_to_go(run, 4001)
         await run.until(lambda: set(run.states().values()) == {REFERENCE})
+        await is_taken_again(run)
         assert {missed for _, missed, _ in run.presence().values()} == {missed for _, missed, _ in before.values()}
 
     bot = a_run(tmp_path, ORACLE, then, **limits)

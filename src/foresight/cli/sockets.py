@@ -9,13 +9,13 @@ import msgspec
 
 from foresight.bot_folder import BotFolder
 from foresight.config import Config
-from foresight.errors import VenueRefused
+from foresight.errors import SecretRefused, VenueRefused
 from foresight.feeds.endpoints import REAL, Endpoints, local
 from foresight.feeds.feeds import Feeds, Plan
 from foresight.feeds.polybolt import Credentials
 from foresight.runtime.embedded_venue import EmbeddedVenue
 from foresight.runtime.live_market import Joined, LiveMarket, join, make_feeds, opened
-from foresight.secrets import Secret, load_secrets
+from foresight.secrets import Secret, SecretsHome, load_secrets
 
 SECRETS = ("polymarket_key", "polymarket_secret", "polymarket_passphrase")
 LOCAL_CREDENTIALS = Credentials(
@@ -117,9 +117,10 @@ def _slots(config: Config, joined: Joined, telling: Telling) -> tuple[tuple[str,
     return tuple(slot for slot in slots if slot not in absent) or slots
 
 
-def _credentials(config: Config, telling: Telling) -> Credentials | None:
+def _credentials(config: Config, telling: Telling) -> Callable[[], Credentials] | None:
+    """What gives the credentials to present now; None where there are none. Raises SecretRefused."""
     if config.venue.source != "polymarket":
-        return LOCAL_CREDENTIALS
+        return lambda: LOCAL_CREDENTIALS
     secrets = load_secrets(config, os.environ)
     missing = [name for name in SECRETS if name not in secrets]
     if missing:
@@ -127,7 +128,23 @@ def _credentials(config: Config, telling: Telling) -> Credentials | None:
             f"the oracle is not heard: the secrets {', '.join(missing)} are missing; prices to beat are the website's"
         )
         return None
-    return Credentials(*(secrets[name] for name in SECRETS))
+    return StandingCredentials(config, Credentials(*(secrets[name] for name in SECRETS)))
+
+
+class StandingCredentials:
+    """The credentials as they stand now: whoever changes the secrets file need not start the bot anew. The last ones
+    that could be read count while it cannot be."""
+
+    def __init__(self, config: SecretsHome, first: Credentials) -> None:
+        self._config = config
+        self._last = first
+
+    def __call__(self) -> Credentials:
+        with contextlib.suppress(SecretRefused):
+            secrets = load_secrets(self._config, os.environ)
+            if all(name in secrets for name in SECRETS):
+                self._last = Credentials(*(secrets[name] for name in SECRETS))
+        return self._last
 
 
 @contextlib.asynccontextmanager

@@ -135,7 +135,7 @@ class BinanceChannel:
         self._voices.end(connection)
         self._lost_ns = self._around.now_ns()
 
-    def pause_after(self, how: Ended) -> float | None:
+    def pause_after(self, how: Ended) -> float:
         del how
         return 0.0
 

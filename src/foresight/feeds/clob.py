@@ -143,7 +143,7 @@ class ClobChannel:
         for kept in (self._missing, self._pinged_s, self._ponged_s):
             kept.pop(connection.number, None)
 
-    def pause_after(self, how: Ended) -> float | None:
+    def pause_after(self, how: Ended) -> float:
         del how
         return 0.0
 

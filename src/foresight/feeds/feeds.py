@@ -52,11 +52,12 @@ ask for it: a day of windows without winners is more than the 500 outcomes that 
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to follow, and where. Without credentials the oracle is not heard from PolyBolt."""
+    """What to follow, and where. `credentials` gives those to present now; without any the oracle is not heard from
+    PolyBolt."""
 
     slots: tuple[tuple[str, str], ...]
     endpoints: Endpoints
-    credentials: Credentials | None
+    credentials: Callable[[], Credentials] | None
     is_redundant: bool = False
     has_rtds: bool = False
     has_website: bool = True

@@ -4,7 +4,8 @@ A connection that ends is replaced at once, and when it cannot be, again and aga
 end (the venue says so, or it is nearly as old as the venue lets one be), and one that has fallen silent, is replaced
 before it is closed: the new one is opened, subscribed and heard first (make before break), so nothing is lost in
 between. A new one that stays mute replaces none that is heard: it is closed, and another is tried. With `strands=2` two
-connections stand side by side all the time; what both bring is taken once.
+connections stand side by side all the time; what both bring is taken once. Where the venue refuses us, a line stays
+away: it makes one attempt an hour, and one at once when what was refused is another.
 
 What is said on a connection and what its frames mean is the channel's.
 """
@@ -13,6 +14,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from foresight.errors import FeedFailed
@@ -28,6 +30,15 @@ SHORT_LIVED_S = 10.0
 SHORT_LIVED_PAUSE_S = 1.0
 """Venues count attempts (Binance: 300 in five minutes); a connection that ended at once is not replaced at once."""
 LOOK_S = 0.25
+AWAY_S = 3600.0
+"""Between two attempts where the venue wants none of us. That is no loop, and a bot is left running for months."""
+AWAY_LOOK_S = 5.0
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The venue wants no more connections of this kind. `is_void` tells whether what it refused is another by now."""
+
+    is_void: Callable[[], bool] = lambda: False
 
 
 class Channel(Protocol):
@@ -58,8 +69,8 @@ class Channel(Protocol):
         """Told of every connection that has ended."""
         ...
 
-    def pause_after(self, how: Ended) -> float | None:
-        """Seconds to wait before another connection; None when there shall be none."""
+    def pause_after(self, how: Ended) -> float | Refusal:
+        """Seconds to wait before another connection, or why there shall be none."""
         ...
 
 
@@ -120,13 +131,11 @@ class Line:
         return "down" if self._numbers else "connecting"
 
     async def keep(self) -> None:
-        """Runs until it is cancelled, or until the venue wants no more connections."""
+        """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
-            alive = group.create_task(self._keep_alive(), name=f"{self.channel.name} signs of life")
-            async with asyncio.TaskGroup() as strands:
-                for number in range(self._strands):
-                    strands.create_task(self._keep_strand(), name=f"{self.channel.name} {number + 1}")
-            alive.cancel()
+            group.create_task(self._keep_alive(), name=f"{self.channel.name} signs of life")
+            for number in range(self._strands):
+                group.create_task(self._keep_strand(), name=f"{self.channel.name} {number + 1}")
 
     async def _keep_alive(self) -> None:
         """Of every connection, also of one that waits to be replaced."""
@@ -138,15 +147,14 @@ class Line:
     async def _keep_strand(self) -> None:
         connection = await self._opened()
         try:
-            while connection is not None:
+            while True:
                 why = await self._until_over(connection)
                 if connection.is_open:
                     connection = await self._renewed(connection, why)
                 else:
                     connection = await self._replaced(connection)
         finally:
-            if connection is not None:
-                connection.close("the bot leaves", 1001)
+            connection.close("the bot leaves", 1001)
 
     async def _until_over(self, connection: Connection) -> str:
         """Returns when the connection has ended, or why it should be replaced."""
@@ -161,58 +169,61 @@ class Line:
             await connection.wait_ended(LOOK_S)
         return "ended"
 
-    async def _renewed(self, old: Connection, why: str) -> Connection | None:
+    async def _renewed(self, old: Connection, why: str) -> Connection:
         """A new connection, heard from before the old one is closed."""
         self.renewals += 1
         fresh = await self._opened(old)
-        if fresh is not None:
-            self._last_end = f"replaced: {why}"
+        self._last_end = f"replaced: {why}"
         old.close(why)
         return fresh
 
-    async def _replaced(self, old: Connection) -> Connection | None:
+    async def _replaced(self, old: Connection) -> Connection:
         self.reconnects += 1
         if not self._open and old.ended is not None:
             self._is_told_down = True
             self._tell(f"{self.channel.name} is down: {old.ended.text()}; it is opened again")
         try:
             await self._rest(old)
-        except _GivenUp as error:
-            self._give_up(error)
-            return None
+        except _Refused as refused:
+            await self._stay_away(refused)
         return await self._opened()
 
     async def _rest(self, old: Connection) -> None:
-        """Waits as long as the way in which a connection ended asks for. Raises _GivenUp where there shall be no
+        """Waits as long as the way in which a connection ended asks for. Raises _Refused where there shall be no
         other."""
         assert old.ended is not None
         pause_s = self.channel.pause_after(old.ended)
-        if pause_s is None:
-            raise _GivenUp(old.ended.text())
+        if isinstance(pause_s, Refusal):
+            raise _Refused(old.ended.text(), pause_s)
         if old.age_s() < SHORT_LIVED_S and not old.ended.by_us:
             pause_s = max(pause_s, SHORT_LIVED_PAUSE_S)
         await asyncio.sleep(pause_s)
 
-    def _give_up(self, error: "_GivenUp") -> None:
+    async def _stay_away(self, refused: "_Refused") -> None:
+        """Returns when there may be another attempt. However many of them fail, it is told once."""
         if not self._given_up:
             self._given_up = True
-            self._tell(
-                f"{self.channel.name} is given up: {error}; what needs it stays blind until a new start of the bot"
-            )
+            self._tell(f"{self.channel.name} is given up: {refused}; what needs it is blind until the venue takes us")
+        for _ in range(round(AWAY_S / AWAY_LOOK_S)):
+            if refused.refusal.is_void():
+                break
+            await asyncio.sleep(AWAY_LOOK_S)
 
-    async def _opened(self, old: Connection | None = None) -> Connection | None:
-        """A connection to go on with, however long it takes; None when there shall be none. While `old` is open and
-        heard, a mute one is not taken for it."""
+    async def _opened(self, old: Connection | None = None) -> Connection:
+        """A connection to go on with, however long it takes. While `old` is open and heard, a mute one is not taken
+        for it."""
         retrying = AsyncRetrying(
             wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_LONGEST_S),
             retry=retry_if_exception_type(FeedFailed),
             before_sleep=self._failed,
         )
-        try:
-            return await retrying(self._try, old)
-        except _GivenUp as error:
-            self._give_up(error)
-            return None
+        while True:
+            try:
+                return await retrying(self._try, old)
+            except _Refused as refused:
+                if old is not None:
+                    old.close("the venue wants no more")
+                await self._stay_away(refused)
 
     def _failed(self, state: RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()
@@ -236,8 +247,8 @@ class Line:
         if not connection.has_spoken and self._is_heard(old):
             connection.close("mute")
             raise FeedFailed(f"{url} brought no data within {WARM_S:g} s")
-        if self._is_told_down:
-            self._is_told_down = False
+        if self._is_told_down or self._given_up:
+            self._is_told_down = self._given_up = False
             self._tell(f"{self.channel.name} is back")
         return connection
 
@@ -257,5 +268,7 @@ class Line:
         self.channel.lost(connection)
 
 
-class _GivenUp(Exception):
-    """The venue wants no more connections of this kind."""
+class _Refused(Exception):
+    def __init__(self, how: str, refusal: Refusal) -> None:
+        super().__init__(how)
+        self.refusal = refusal

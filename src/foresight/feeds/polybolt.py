@@ -1,8 +1,9 @@
 """The oracle's 60-second averages, from PolyBolt (venue spec §7.1). These settle the markets.
 
-PolyBolt wants API credentials even to read. One that refuses them is not asked again: the bot then does without the
-oracle, and says so. Each second's average is taken once, in whatever order and on however many connections they come.
-A symbol that stays silent, because its subscription was refused or is lost, is asked for again.
+PolyBolt wants API credentials even to read. Where it refuses them the bot does without the oracle, says so, and
+presents them again an hour later, or others as soon as there are any. Each second's average is taken once, in whatever
+order and on however many connections they come. A symbol that stays silent, because its subscription was refused or is
+lost, is asked for again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,7 @@ import msgspec
 
 from foresight.events import Reference
 from foresight.feeds.connection import Connection, Ended
+from foresight.feeds.line import Refusal
 from foresight.feeds.telling import Lags, Surroundings
 from foresight.feeds.voices import Voices
 from foresight.markets import MINUTE_NS, SECOND_NS, TIMEFRAME_NS
@@ -31,6 +33,7 @@ DRAINED_WITHIN_S = 10.0
 REMEMBERED_NS = max(TIMEFRAME_NS.values()) + MINUTE_NS
 """So long it is known of an open window that its opening average was heard."""
 AUTH_CODES = ("auth_invalid", "auth_expired", "auth_attempts")
+"""Other refusals of credentials (`auth_unavailable`) pass by themselves."""
 NEVER_S = 10.0**12
 
 
@@ -41,9 +44,13 @@ class Credentials(msgspec.Struct, frozen=True):
     secret: Secret
     passphrase: Secret
 
+    def revealed(self) -> tuple[str, str, str]:
+        return self.key.reveal(), self.secret.reveal(), self.passphrase.reveal()
+
 
 class PolyboltChannel:
-    """Follows the averages of some symbols. `assets` names the asset of each symbol (`btcusd`)."""
+    """Follows the averages of some symbols. `assets` names the asset of each symbol (`btcusd`), and `credentials` gives
+    those to present now."""
 
     name = "polybolt"
     age_max_s = NEVER_S
@@ -52,7 +59,7 @@ class PolyboltChannel:
         self,
         url: str,
         assets: Mapping[str, str],
-        credentials: Credentials,
+        credentials: Callable[[], Credentials],
         around: Surroundings,
         uniform: Callable[[], float],
     ) -> None:
@@ -64,6 +71,7 @@ class PolyboltChannel:
         self.renew: Callable[[Connection, str], None] = lambda _connection, _why: None
         self._assets = dict(assets)
         self._credentials = credentials
+        self._presented = credentials()
         self._around = around
         self._uniform = uniform
         self._decoder = PolyboltDecoder(around.reject)
@@ -73,7 +81,6 @@ class PolyboltChannel:
         self._voices = Voices()
         self._refusals: set[str] = set()
         self._pinged_s: dict[int, float] = {}
-        self._refused = ""
 
     def has(self, asset: str, stamped_ns: int) -> bool:
         """Whether the average with this stamp has been heard."""
@@ -82,8 +89,8 @@ class PolyboltChannel:
     def opened(self, connection: Connection) -> None:
         self._heard[connection.number] = set()
         self._refusals.clear()
-        key, secret, passphrase = self._credentials.key, self._credentials.secret, self._credentials.passphrase
-        connection.say(polybolt.auth(key.reveal(), secret.reveal(), passphrase.reveal(), "1"))
+        self._presented = self._credentials()
+        connection.say(polybolt.auth(*self._presented.revealed(), "1"))
 
     def lost(self, connection: Connection) -> None:
         self._heard.pop(connection.number, None)
@@ -91,9 +98,10 @@ class PolyboltChannel:
         self._asked_s.pop(connection.number, None)
         self._voices.end(connection)
 
-    def pause_after(self, how: Ended) -> float | None:
-        if self._refused or how.code in (AUTH_FAILED, POLICY):
-            return None
+    def pause_after(self, how: Ended) -> float | Refusal:
+        if how.code in (AUTH_FAILED, POLICY) or (how.by_us and how.reason in AUTH_CODES):
+            presented = self._presented
+            return Refusal(lambda: self._credentials().revealed() != presented.revealed())
         return self._uniform() * DRAINED_WITHIN_S if how.code == DRAINING else 0.0
 
     def keep_alive(self, connection: Connection) -> None:
@@ -147,10 +155,7 @@ class PolyboltChannel:
         if sentence not in self._refusals:
             self._refusals.add(sentence)
             self._around.tell(sentence)
-        if message.code in AUTH_CODES:
-            self._refused = message.code
-            connection.close(message.code)
-        elif message.code.startswith("auth"):
+        if message.code.startswith("auth"):
             connection.close(message.code)
 
     def _is_asked_for(self, message: Price | Snapshot) -> bool:

@@ -49,7 +49,7 @@ class RtdsChannel:
     def lost(self, connection: Connection) -> None:
         self._pinged_s.pop(connection.number, None)
 
-    def pause_after(self, how: Ended) -> float | None:
+    def pause_after(self, how: Ended) -> float:
         del how
         return 0.0
 
