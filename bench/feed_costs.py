@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from foresight.engine.settings import WAY_NS
 from foresight.feeds.binance import SPOT_STREAMS, BinanceChannel
 from foresight.feeds.clob import FRAMES_REMEMBERED, ClobChannel
 from foresight.feeds.connection import Connection
@@ -81,7 +82,7 @@ def _measured(
 def _pass(make: Callable[[Surroundings], Channel], texts: list[bytes]) -> tuple[float, int]:
     """(microseconds a frame, events that came out)."""
     intake = Intake()
-    channel = make(Surroundings(intake.put, time.time_ns, _refuse, _refuse_to_tell))
+    channel = make(Surroundings(intake.put, time.time_ns, _refuse, _refuse_to_tell, WAY_NS))
     first, second = Mute(1), Mute(2)
     channel.opened(first)
     if isinstance(channel, Twice):
@@ -144,7 +145,7 @@ def _following(channel: ClobChannel) -> ClobChannel:
 def _polybolt(around: Surroundings) -> Channel:
     nothing = Secret("none")
     symbols = {f"{asset.lower()}usd": asset for asset in DEFAULT_ASSETS}
-    return PolyboltChannel("", symbols, Credentials(nothing, nothing, nothing), around, lambda: 0.0)
+    return PolyboltChannel("", symbols, lambda: Credentials(nothing, nothing, nothing), around, lambda: 0.0)
 
 
 def _rtds(around: Surroundings) -> Channel:

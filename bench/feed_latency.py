@@ -25,6 +25,7 @@ from foresight.bot_folder import BotFolder, init_bot
 from foresight.cli.sockets import LOCAL_CREDENTIALS
 from foresight.config import load_config
 from foresight.effects import Effect
+from foresight.engine.settings import WAY_NS
 from foresight.events import Spot
 from foresight.feeds import binance, exchange
 from foresight.feeds.connection import Connection, connect
@@ -81,7 +82,8 @@ def a_sender() -> Iterator[Sender]:
 class Timed(binance.BinanceChannel):
     """Stamps prices with the time of their sending; the engine takes any stamp of the right order."""
 
-    def _quote(self, message: BookTicker) -> None:
+    def _quote(self, message: BookTicker, behind_ns: int) -> None:
+        del behind_ns
         now_ns, asset = self._around.now_ns(), self._assets[message.symbol]
         price = (message.bid + message.ask) / 2
         self._witnesses.quoted_ns[asset] = now_ns
@@ -139,10 +141,15 @@ async def whole_bot(home: Path, sender: Sender, *, quick: bool) -> dict[str, Any
     endpoints = msgspec.structs.replace(endpoints, binance_stream=f"ws://127.0.0.1:{sender.port}")
     joined = await join(endpoints)
     slots = tuple((asset, timeframe) for asset in config.slots.assets for timeframe in config.slots.timeframes)
-    plan = Plan(slots=slots, endpoints=endpoints, credentials=LOCAL_CREDENTIALS)
+    plan = Plan(slots=slots, endpoints=endpoints, credentials=lambda: LOCAL_CREDENTIALS)
     exchange.BinanceChannel = Timed  # type: ignore[misc]  # the one thing that is not the bot's own: stamps of the sending
     feeds = Feeds(
-        plan, now_ns=joined.clock.now_ns, rejects=folder.data / "rejects", tell=lambda _: None, spot=plan.assets
+        plan,
+        now_ns=joined.clock.now_ns,
+        way_ns=WAY_NS,
+        rejects=folder.data / "rejects",
+        tell=lambda _: None,
+        spot=plan.assets,
     )
     sender.rate(RATE)
     try:

@@ -28,7 +28,7 @@ class Around:
         self.rejected: list[str] = []
         self.given = Surroundings(
             self.events.append, lambda: self.now_ns, lambda kind, _why, _frame: self.rejected.append(kind),
-            self.told.append,
+            self.told.append, seconds(2),
         )  # fmt: skip
 
     def later(self, count: float) -> None:

@@ -326,3 +326,37 @@ def test_how_late_trades_come_is_measured_and_an_ended_connection_is_replaced_at
     assert listening.channel.lags.quantile_ms(0.5) == pytest.approx(51)
     assert listening.channel.lags.quantile_ms(0.99) == pytest.approx(100)
     assert listening.channel.pause_after(Ended(1001, "")) == 0.0
+
+
+def test_a_quote_without_a_time_is_as_late_as_the_trades_beside_it() -> None:
+    listening = Listening()
+    listening.take(a_trade(1, 100.0))
+    assert listening.take(a_quote(1))[0].stamped_ns == NOON_NS
+    listening.around.later(60)
+    listening.take(a_trade(2, 100.0))
+    (late,) = listening.take(a_quote(2, 103.0, 105.0))
+    assert (late.at_ns, late.stamped_ns) == (NOON_NS + seconds(60), NOON_NS)
+    second = listening.open(2)
+    listening.take(a_candle(104.0, NOON_NS + seconds(60)), by=second)
+    (timely,) = listening.take(a_quote(3, 104.0, 106.0), by=second)
+    assert timely.stamped_ns == timely.at_ns, "the other connection is not behind"
+
+
+def test_a_quote_is_on_time_while_the_others_are_not_longer_under_way_than_may_be() -> None:
+    listening = Listening()
+    listening.take(a_trade(1, 100.0, NOON_NS - listening.around.given.way_ns))
+    assert listening.take(a_quote(1))[0].stamped_ns == NOON_NS
+
+
+def test_what_was_asked_for_during_a_handshake_is_asked_for_when_it_is_done() -> None:
+    listening = Listening()
+    assert listening.open(2).taken() == []
+    listening.channel.add({"AVAXUSDT": "AVAX"}, ())
+    (asked,) = listening.open(3).taken()
+    assert asked["params"] == [f"avaxusdt@{kind}" for kind in SPOT_STREAMS]
+    listening.channel.drop(["AVAX"], ())
+    assert listening.open(4).taken() == []
+
+
+def test_a_line_that_brings_trades_alone_may_be_silent_for_longer() -> None:
+    assert Listening(kinds=("aggTrade",)).channel.silence_s > Listening(kinds=("bookTicker",)).channel.silence_s

@@ -227,6 +227,17 @@ def test_a_frame_that_comes_again_long_after_on_the_only_connection_is_taken() -
     assert listening.take(a_book(), by=second)
 
 
+def test_a_book_that_has_not_changed_is_told_again_when_both_connections_were_lost() -> None:
+    listening = Listening()
+    second = listening.open(2)
+    assert listening.take(a_book())
+    for gone in (listening.first, second):
+        listening.channel.lost(gone)
+    third, fourth = listening.open(3), listening.open(4)
+    assert listening.take(a_book(), by=third)
+    assert listening.take(a_book(), by=fourth) == []
+
+
 def test_the_memory_of_frames_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FRAMES_REMEMBERED", 2)
     listening = Listening()

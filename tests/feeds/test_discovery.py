@@ -10,7 +10,7 @@ from aiohttp import web
 from builders import NOON_NS
 from feeds.feed_fakes import Around, Script, a_host
 from foresight.events import Listed
-from foresight.feeds.discovery import AGAIN_NS, Discovery
+from foresight.feeds.discovery import AGAIN_NS, REFUSED_AGAIN_NS, Discovery
 from foresight.feeds.rest import Rest
 from foresight.markets import SECOND_NS
 from foresight.wire.gamma import Listing
@@ -121,6 +121,25 @@ def test_a_market_of_other_rules_is_refused_and_told_once() -> None:
         looks.around.now_ns += AGAIN_NS
         assert await looks.look() == []
         assert slug(1) in looks.discovery.problems()
+        looks.around.now_ns += REFUSED_AGAIN_NS - AGAIN_NS
+        assert await looks.look() == [1]
+        assert looks.around.told == [told]
+
+    looking(work)
+
+
+def test_one_wrong_answer_costs_no_window() -> None:
+    async def work(looks: Looking) -> None:
+        looks.lists(0, 1, 2)
+        looks.script.answers[f"/markets/slug/{slug(1)}"] = (200, {"error": "try later"})
+        await looks.look()
+        assert slug(1) in looks.discovery.problems()
+        looks.lists(1)
+        looks.around.now_ns += REFUSED_AGAIN_NS
+        assert await looks.look() == [1]
+        assert [listing.market.market_id for listing in looks.found] == [slug(0), slug(2), slug(1)]
+        assert looks.discovery.problems() == {}
+        assert looks.around.told[-1].startswith(f"{slug(1)} is traded")
 
     looking(work)
 

@@ -65,7 +65,7 @@ class Bench:
         self.server = server
         self.channel = channel
         self.told: list[str] = []
-        self.line = Line(channel, self.told.append, strands=strands)
+        self.line = Line(channel, self.told.append, lambda: 0.0, strands=strands)
 
     async def opened(self, count: int) -> None:
         """Waits until so many connections have been opened in all and asked for numbers."""
@@ -442,10 +442,10 @@ def test_a_line_that_was_given_up_is_back_when_what_was_refused_is_another(stran
     on_a_line(work, strands=strands)
 
 
-def test_a_venue_that_refuses_us_sees_one_attempt_at_a_time_and_they_are_told_once(
+def test_a_venue_that_refuses_us_is_tried_after_growing_pauses_and_that_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_S", 0.05)
+    monkeypatch.setattr(module, "AWAY_FIRST_S", 0.02)
 
     async def work(bench: Bench) -> None:
         await bench.heard(0)
@@ -453,7 +453,7 @@ def test_a_venue_that_refuses_us_sees_one_attempt_at_a_time_and_they_are_told_on
         began_s = asyncio.get_running_loop().time()
         bench.server.peers[0].close(POLICY)
         await until(lambda: len(bench.server.peers) == 4)
-        assert asyncio.get_running_loop().time() - began_s >= 3 * 0.05
+        assert asyncio.get_running_loop().time() - began_s >= 0.02 + 0.04 + 0.08
         assert len([sentence for sentence in bench.told if "given up" in sentence]) == 1
         bench.server.on_open = lambda peer: None
         await until(lambda: bench.told[-1] == "numbers is back")
@@ -467,11 +467,46 @@ def test_a_line_that_is_given_up_during_a_renewal_leaves_no_connection() -> None
         await bench.heard(0)
         bench.server.on_text = lambda _peer, _text: None
         bench.server.on_open = lambda peer: peer.close(POLICY)
+        bench.channel.silence_s = 0.0
         bench.line.renew(bench.channel.opens[0], "no data")
         await until(lambda: bench.line.health().state == "given up")
         await until(lambda: not bench.server.open)
 
     on_a_line(work)
+
+
+def test_a_connection_that_is_heard_is_kept_while_the_venue_refuses_its_successor() -> None:
+    async def work(bench: Bench) -> None:
+        await bench.heard(0)
+        bench.server.on_open = lambda peer: peer.close(POLICY)
+        bench.line.renew(bench.channel.opens[0], "as old as it may get")
+        await until(lambda: any("goes on meanwhile" in sentence for sentence in bench.told))
+        bench.server.peers[0].send(b"7")
+        await bench.heard(7)
+        assert (bench.line.health().state, bench.line.problem()) == ("open", "")
+        bench.server.on_open = lambda peer: None
+        bench.channel.is_allowed = True
+        await until(lambda: bench.told[-1] == "numbers is back")
+        await until(lambda: len(bench.server.open) == 1)
+
+    on_a_line(work)
+
+
+def test_connections_that_end_at_once_again_and_again_are_replaced_more_and_more_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "SHORT_LIVED_PAUSE_S", 0.002)
+    monkeypatch.setattr(module, "SHORT_LIVED_LONGEST_S", 0.01)
+
+    async def work(bench: Bench) -> None:
+        grown = bench.line._grown_s
+        bench.line._grown_s = lambda *of: pauses.append(grown(*of)) or pauses[-1]
+        bench.server.on_text = lambda peer, text: (peer.send(b"0"), peer.close(1001)) if text != b"PING" else None
+        await until(lambda: len(pauses) >= 8)
+
+    on_a_line(work)
+    assert pauses[:8] == [0.002, 0.002, 0.002, 0.004, 0.008, 0.01, 0.01, 0.01]
 
 
 def test_two_strands_stand_side_by_side_and_one_that_ends_leaves_the_other() -> None:

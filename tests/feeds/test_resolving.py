@@ -157,6 +157,17 @@ def test_it_is_asked_again_every_ten_seconds_and_the_data_api_only_after_a_minut
     waiting(work)
 
 
+def test_after_half_an_hour_it_is_asked_for_once_a_minute() -> None:
+    async def work(waits: Waiting) -> None:
+        async with waits.kept():
+            for after_s in (1_800, 1_850, 1_860):
+                waits.around.now_ns = MARKET.end_ns + seconds(after_s)
+                await asyncio.sleep(0.02)
+        assert waits.script.asked.count(ASKED) == 2
+
+    waiting(work)
+
+
 @pytest.mark.parametrize("status", [500, 404, 429])
 def test_the_data_api_is_asked_though_gamma_fails(status: int) -> None:
     async def work(waits: Waiting) -> None:

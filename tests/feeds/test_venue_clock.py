@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from feeds.feed_fakes import Around
 from foresight.errors import FeedFailed
 from foresight.feeds.venue_clock import VenueClock
 
@@ -24,9 +25,9 @@ class Answering:
 
 def looked(bodies: list[bytes | None]) -> tuple[list[float], list[str]]:
     """The offset after each look, and what was told."""
-    told: list[str] = []
+    around = Around(NOW_NS)
     rest = Answering(None)
-    clock = VenueClock(rest, "", lambda: NOW_NS, told.append)  # type: ignore[arg-type]  # all that it asks of it
+    clock = VenueClock(rest, "", around.given)  # type: ignore[arg-type]  # all that it asks of it
 
     async def run() -> list[float]:
         found = []
@@ -34,9 +35,10 @@ def looked(bodies: list[bytes | None]) -> tuple[list[float], list[str]]:
             rest.body = body
             await clock.look()
             found.append(clock.offset_ms)
+            assert clock.is_told is (body is not None and not around.rejected)
         return found
 
-    return asyncio.run(run()), told
+    return asyncio.run(run()), around.told
 
 
 def test_an_offset_is_told_when_it_is_large_and_when_it_is_over() -> None:
@@ -46,7 +48,17 @@ def test_an_offset_is_told_when_it_is_large_and_when_it_is_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [None, b"", b"{}", b"{", b'{"serverTime":"x"}', b'{"serverTime":-1}', b'{"serverTime":%s}' % (b"9" * 400)]
+    "body",
+    [
+        None,
+        b"",
+        b"{}",
+        b"{",
+        b'{"serverTime":"x"}',
+        b'{"serverTime":-1}',
+        b'{"serverTime":%s}' % (b"9" * 400),
+        b'{"a":' + b"[" * 20_000,
+    ],
 )
 def test_an_answer_that_is_none_leaves_the_last_offset(body: bytes | None) -> None:
     offsets, _ = looked([b'{"serverTime":1790000001500}', body])

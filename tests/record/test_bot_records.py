@@ -41,6 +41,40 @@ def test_the_clock_is_an_input_only_when_it_is_off_by_other_whole_milliseconds(o
     assert operated.bot.engine.desk.account.drift_ms == 0.0
 
 
+class ToldTime:
+    """Feeds, as far as the clock asks."""
+
+    def __init__(self) -> None:
+        self.offset_ms = 0.0
+        self.is_told = True
+
+    def clock_offset_ms(self) -> float:
+        return self.offset_ms
+
+    def clock_is_told(self) -> bool:
+        return self.is_told
+
+
+def test_a_step_of_the_walls_clock_stops_nothing_while_the_venues_agrees_with_ours(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds = ToldTime()
+    monkeypatch.setattr(operated.bot, "feeds", feeds)
+    drift = operated.bot.engine.desk.account
+    operated.bot.check_clock(3_600_000.0)
+    assert drift.drift_ms == 0.0
+    feeds.offset_ms = -700.0
+    operated.bot.check_clock(3_600_000.0)
+    assert drift.drift_ms == -700.0
+    feeds.offset_ms, feeds.is_told = 0.0, False
+    operated.bot.check_clock(3_600_000.0)
+    assert drift.drift_ms == 3_600_000.0, "nobody says that ours is right"
+    feeds.is_told = True
+    operated.bot.check_clock(3_600_000.0)
+    assert drift.drift_ms == 0.0
+    monkeypatch.undo()
+
+
 def test_the_journal_is_an_input_only_when_its_state_changes(
     operated: Operated, monkeypatch: pytest.MonkeyPatch
 ) -> None:

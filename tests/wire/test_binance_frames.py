@@ -12,6 +12,7 @@ from wire_frames import (
     KLINE,
     KLINE_ROW,
     REST_TICKER,
+    SERVER_TIME,
     SHUTDOWN,
     TRADE,
     Rejects,
@@ -169,11 +170,13 @@ def test_symbols_have_a_status_and_trades_and_tickers_over_rest_are_read() -> No
     )
     ticker = binance.decode_book_ticker(frame(REST_TICKER), rejects)
     assert ticker == binance.BookTicker("BTCUSDT", 81234.01, 81234.02, 1.2, 0.5, 0)
+    assert binance.decode_time(frame(SERVER_TIME), rejects) == 1795177803135_000_000
     assert not rejects.kinds
+    assert binance.decode_time(b"[]", rejects) is None
     assert binance.decode_symbols(b"[]", rejects) == {}
     assert binance.decode_agg_trades(b"{}", "BTCUSDT", rejects) == []
     assert binance.decode_book_ticker(b"[]", rejects) is None
-    assert sum(rejects.kinds.values()) == 3
+    assert sum(rejects.kinds.values()) == 4
 
 
 def test_what_we_say_is_what_the_venue_reads() -> None:

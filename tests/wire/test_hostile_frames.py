@@ -28,6 +28,7 @@ DECODERS: dict[str, tuple[Decode, list[object]]] = {
     "klines": (binance.decode_klines, [[wf.KLINE_ROW, wf.KLINE_ROW]]),
     "agg_trades": (lambda raw, tell: binance.decode_agg_trades(raw, "BTCUSDT", tell), [[wf.AGG_TRADE_ROW]]),
     "symbols": (binance.decode_symbols, [wf.EXCHANGE_INFO]),
+    "time": (binance.decode_time, [wf.SERVER_TIME]),
     "book_ticker": (binance.decode_book_ticker, [wf.REST_TICKER]),
     "polybolt": (
         lambda raw, tell: polybolt.PolyboltDecoder(tell).decode(raw),

@@ -9,7 +9,8 @@ from foresight.wire import binance, clob, gamma
 CLOB = """PING BestBidAsk Book Change ClobDecoder ClobMessage LastTrade Level MarketInfo MarketResolved NewMarket Pong
 PriceChange TickSizeChange book_hash books_request decode_books decode_market_info subscribe subscription unsubscribe"""
 BINANCE = """AggTrade BinanceDecoder BinanceMessage BookTicker Candle DepthUpdate Kline PartialDepth Reply
-ServerShutdown Trade decode_agg_trades decode_book_ticker decode_klines decode_symbols subscribe unsubscribe"""
+ServerShutdown Trade decode_agg_trades decode_book_ticker decode_klines decode_symbols decode_time subscribe
+unsubscribe"""
 GAMMA = """Answer EventPrices Listing NotYet Refused Window condition_of_v2 decode_event decode_market decode_markets
 is_v2_id padded_condition parse_slug slug_of window_start_s"""
 PURE = {

@@ -231,6 +231,7 @@ EXCHANGE_INFO = {
         {"symbol": "ZECUSDT", "status": "CANCEL_ONLY", "baseAsset": "ZEC", "quoteAsset": "USDT"},
     ],
 }  # fmt: skip
+SERVER_TIME = {"serverTime": 1795177803135}
 REST_TICKER = {
     "symbol": "BTCUSDT", "bidPrice": "81234.01", "bidQty": "1.2", "askPrice": "81234.02", "askQty": "0.5",
 }  # fmt: skip

@@ -10,6 +10,11 @@ WAY_NS = 2 * SECOND_NS
 (`clock_drift_max_ms`); what is later than this was held up on its way."""
 
 
+def way_ns_at(speed: float | None) -> int:
+    """`WAY_NS` is real time: in a venue's time that runs faster it is longer."""
+    return round(WAY_NS * max(speed or 1.0, 1.0))
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Hard limits; dollars in micros. A proposal that would pass one is refused by its name."""
 
@@ -31,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`unknown_passes` says per gate whether an `unknown` verdict lets a proposal through; a gate that is not named
     follows `unknown_passes_by_default`. `settle_by` picks whose word settles a window: the venue's resolution, or the
     oracle's 60-second averages compared by the engine. `way_ns` is how long what a venue says may be under way: later
-    than that it is as old as its stamp. It is real time, so in a venue's time that runs faster it is longer."""
+    than that it is as old as its stamp (`way_ns_at`)."""
 
     slots: tuple[tuple[str, str], ...]
     origin: Origin

@@ -2,7 +2,8 @@
 
 The price is the middle of `bookTicker`. Where that is silent for a second, the last trade counts, and where nobody
 trades, the close of the one-second candle: three witnesses of one price, on one connection. What two connections both
-bring is taken once, by the ids that Binance numbers its messages with.
+bring is taken once, by the ids that Binance numbers its messages with. Quotes of spot carry no time: on a connection
+whose trades and candles come late they are as late as those.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,8 @@ AGE_MAX_S = 23.5 * 3_600
 SILENCE_S = 5.0
 STEADY_KINDS = frozenset({"bookTicker", "kline_1s"})
 """Streams that speak every few seconds for whatever is traded. Trades of a quiet symbol may take their time."""
+TRADES_SILENCE_S = 60.0
+"""The limit of a line that brings trades alone."""
 LOST_S = 180.0
 """A symbol that has spoken, and of which one connection says nothing for so long while it brings others, is lost there:
 the connection is renewed, and so at most once in so long."""
@@ -69,7 +72,6 @@ class BinanceChannel:
         witnesses: Witnesses | None = None,
     ) -> None:
         self.name = name
-        self.silence_s = SILENCE_S
         self.lags = Lags()
         self.duplicates = 0
         self.renew: Callable[[Connection, str], None] = lambda _connection, _why: None
@@ -77,7 +79,11 @@ class BinanceChannel:
         self.feed = feed
         self._assets = dict(assets)
         self._kinds = tuple(kinds)
+        self._is_steady = not STEADY_KINDS.isdisjoint(self._kinds)
+        self.silence_s = SILENCE_S if self._is_steady else TRADES_SILENCE_S
         self._streams = streams_of(assets, self._kinds)
+        self._added: list[str] = []
+        """The streams among them that were asked for later."""
         self._around = around
         self._decoder = BinanceDecoder(around.reject)
         self._ids = 0
@@ -86,6 +92,8 @@ class BinanceChannel:
         self._lost_ns = 0
         self._told: dict[str, tuple[float, int]] = {}
         self._heard: dict[int, set[str]] = {}
+        self._behind_ns: dict[int, int] = {}
+        """How late the newest message with a time came, on each connection."""
         self._voices = Voices()
 
     @property
@@ -101,6 +109,7 @@ class BinanceChannel:
         self._assets.update(assets)
         fresh = [stream for stream in streams_of(assets, self._kinds) if stream not in self._streams]
         self._streams += fresh
+        self._added += fresh
         self._ids += 1
         for connection in connections:
             if fresh:
@@ -111,6 +120,7 @@ class BinanceChannel:
         gone = {symbol for symbol, asset in self._assets.items() if asset in set(assets)}
         streams = [stream for stream in self._streams if stream.partition("@")[0].upper() in gone]
         self._streams = [stream for stream in self._streams if stream not in streams]
+        self._added = [stream for stream in self._added if stream not in streams]
         for symbol in gone:
             self._told.pop(self._assets.pop(symbol), None)
             self._voices.forget(symbol)
@@ -129,9 +139,13 @@ class BinanceChannel:
         if not self._heard:
             self._newest.clear()  # numbers of a venue that was away may begin anew
         self._heard[connection.number] = set()
+        if self._added:  # its address may have been made before they were asked for
+            self._ids += 1
+            connection.say(subscribe(self._added, self._ids))
 
     def lost(self, connection: Connection) -> None:
         self._heard.pop(connection.number, None)
+        self._behind_ns.pop(connection.number, None)
         self._voices.end(connection)
         self._lost_ns = self._around.now_ns()
 
@@ -142,7 +156,7 @@ class BinanceChannel:
     def keep_alive(self, connection: Connection) -> None:
         """Binance asks itself for signs of life, every 20 s, and the connection answers. A symbol that is lost on it
         asks for another."""
-        lost = self._voices.lost(connection, LOST_S) if STEADY_KINDS & set(self._kinds) else []
+        lost = self._voices.lost(connection, LOST_S) if self._is_steady else []
         if lost:
             self.renew(connection, f"no data of {', '.join(lost)} for {LOST_S:.0f} s")
 
@@ -158,10 +172,12 @@ class BinanceChannel:
 
     def _take(self, connection: Connection, message: BookTicker | AggTrade | Kline) -> None:
         symbol = message.symbol
+        if message.event_ns:
+            self._behind_ns[connection.number] = self._around.now_ns() - message.event_ns
         match message:
             case BookTicker():
                 if self._is_new(connection, "quote", symbol, message.update_id):
-                    self._quote(message)
+                    self._quote(message, self._behind_ns.get(connection.number, 0))
             case AggTrade():
                 self.lags.add(self._around.now_ns() - message.event_ns)
                 if self._is_new(connection, "trade", symbol, message.trade_id):
@@ -195,13 +211,14 @@ class BinanceChannel:
         """Numbers of a connection that is long gone say nothing: it may have come from another venue."""
         return number not in self._heard and self._around.now_ns() - self._lost_ns > ANEW_AFTER_NS
 
-    def _quote(self, message: BookTicker) -> None:
+    def _quote(self, message: BookTicker, behind_ns: int) -> None:
         asset = self._assets[message.symbol]
         now_ns, price = self._around.now_ns(), (message.bid + message.ask) / 2
         self._witnesses.quoted_ns[asset] = now_ns
         last = self._told.get(asset)
         if last is None or last[0] != price or now_ns - last[1] >= AGAIN_NS:
-            self._tell(asset, price, now_ns, message.event_ns or now_ns)
+            late_ns = behind_ns if behind_ns > self._around.way_ns else 0
+            self._tell(asset, price, now_ns, message.event_ns or now_ns - late_ns)
 
     def _trade(self, message: AggTrade) -> None:
         asset, now_ns = self._assets[message.symbol], self._around.now_ns()

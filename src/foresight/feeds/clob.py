@@ -30,6 +30,8 @@ TOKENS_AT_ONCE = 200
 """Outcomes a subscription names; the venue allows 500 a connection."""
 FRAMES_REMEMBERED = 8_192
 """Frames by which the second connection's copies are known: some seconds of a busy venue."""
+BESIDE = 2
+"""From so many connections on, one brings copies of what another has brought."""
 SIGN_BYTES_MAX = 16
 """A frame as short as this is a sign of life (PONG) and no data."""
 NEVER_S = 10.0**12
@@ -142,6 +144,8 @@ class ClobChannel:
     def lost(self, connection: Connection) -> None:
         for kept in (self._missing, self._pinged_s, self._ponged_s):
             kept.pop(connection.number, None)
+        if len(self._missing) < BESIDE:  # what it has brought is news on the next one
+            self._seen.clear()
 
     def pause_after(self, how: Ended) -> float:
         del how
@@ -160,7 +164,7 @@ class ClobChannel:
             connection.heard()
 
     def took(self, connection: Connection, frame: bytes) -> None:
-        is_copy = len(self._missing) > 1 and len(frame) > SIGN_BYTES_MAX and self._is_copy(connection, frame)
+        is_copy = len(self._missing) >= BESIDE and len(frame) > SIGN_BYTES_MAX and self._is_copy(connection, frame)
         if is_copy and connection.is_warm:
             connection.heard()
             return

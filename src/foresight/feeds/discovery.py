@@ -1,7 +1,8 @@
 """Finds the markets of every slot before their windows open (venue spec §3): by the slug of the window, from Gamma.
 
-A market that does not parse, or whose rules are not those that the bot knows, is refused with its reason and never
-traded. One that is not there yet is asked for again until its window is over.
+A market that does not parse, or whose rules are not those that the bot knows, is refused with its reason and not
+traded. It is asked for again, like one that is not there yet, until its window is over: one wrong answer costs no
+window.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ AHEAD = 2
 """Windows after the open one that are known in advance."""
 LOOK_S = 0.25
 AGAIN_NS = 5 * SECOND_NS
+REFUSED_AGAIN_NS = 30 * SECOND_NS
 ASKED_AT_ONCE = 8
 KEPT_NS = 3_600 * SECOND_NS
 
@@ -87,10 +89,11 @@ class Discovery:
         return windows
 
     def _is_due(self, each: Wanted, now_ns: int) -> bool:
-        if each.slug in self.known or each.slug in self.refused:
+        if each.slug in self.known:
             return False
         asked_ns = self._asked_ns.get(each.slug)
-        return asked_ns is None or now_ns - asked_ns >= AGAIN_NS
+        again_ns = REFUSED_AGAIN_NS if each.slug in self.refused else AGAIN_NS
+        return asked_ns is None or now_ns - asked_ns >= again_ns
 
     def _forget(self, now_ns: int) -> None:
         for slug, listing in list(self.known.items()):
@@ -116,12 +119,15 @@ class Discovery:
             case NotYet(why=why):
                 self._missing[each.slug] = why
             case Refused(why=why):
+                if self.refused.get(each.slug) != why:
+                    self._around.tell(f"{each.slug} is not traded: {why}")
                 self.refused[each.slug] = why
-                self._around.tell(f"{each.slug} is not traded: {why}")
 
     def _found(self, listing: Listing) -> None:
         slug = listing.market.market_id
         self._missing.pop(slug, None)
+        if self.refused.pop(slug, None) is not None:
+            self._around.tell(f"{slug} is traded: the venue answers otherwise now")
         if listing.version not in self._versions and self._versions:
             both = " and ".join(sorted({*self._versions, listing.version}))
             self._around.tell(

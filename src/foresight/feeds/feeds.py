@@ -30,11 +30,12 @@ from foresight.feeds.rejects import Rejects
 from foresight.feeds.resolving import Resolving
 from foresight.feeds.rest import Denied, Rest
 from foresight.feeds.rtds import RtdsChannel
+from foresight.feeds.supervisor import Supervisor
 from foresight.feeds.telling import Surroundings
 from foresight.feeds.venue_clock import VenueClock
 from foresight.feeds.watching import Watching
 from foresight.feeds.website import WebsitePrices
-from foresight.markets import MINUTE_NS, Market, Token
+from foresight.markets import MINUTE_NS, SECOND_NS, Market, Token
 from foresight.sources.simulated.noise import uniform_stream
 from foresight.topics import topic_of, traded_asset
 from foresight.wire.binance_rest import decode_symbols
@@ -45,6 +46,8 @@ ONLY_FUTURES = ("HYPE",)
 """What Binance spot does not list (venue spec §10.1), for when it cannot be asked."""
 WRITE_EVERY_S = 1.0
 WARM_LOOK_S = 0.02
+SHOWN_NS = 10 * SECOND_NS
+"""So long it is said that events were joined."""
 LISTEN_ON_NS = 10 * MINUTE_NS
 """After its end a market's outcomes are listened to for so long, because the winner may be told there. Then only reads
 ask for it: a day of windows without winners is more than the 500 outcomes that a connection may have (venue spec
@@ -71,18 +74,29 @@ class Feeds:
     """Made outside the loop's tasks; `run` keeps everything up until it is cancelled."""
 
     def __init__(
-        self, plan: Plan, *, now_ns: Callable[[], int], rejects: Path, tell: Callable[[str], None], spot: Iterable[str]
+        self,
+        plan: Plan,
+        *,
+        now_ns: Callable[[], int],
+        way_ns: int,
+        rejects: Path,
+        tell: Callable[[str], None],
+        spot: Iterable[str],
     ) -> None:
-        """`spot` are the assets whose symbols Binance spot trades; the others are followed on its futures."""
+        """`spot` are the assets whose symbols Binance spot trades; the others are followed on its futures. `way_ns` is
+        that of `Surroundings`."""
         self.plan = plan
         self.intake = Intake()
         self.rejects = Rejects(rejects)
         self.rest = {name: Rest(name) for name in ("binance", "clob", "gamma", "data", "website")}
         self._now_ns = now_ns
         self._tell = tell
-        self._around = Surroundings(self.intake.put, now_ns, self._reject, tell)
+        self._uniform = uniform_stream(now_ns(), "feeds")  # not all bots shall come back in the same instant
+        self._around = Surroundings(self.intake.put, now_ns, self._reject, tell, way_ns)
         self._current: dict[str, Market] = {}
         self._spot = tuple(asset for asset in plan.assets if asset in set(spot))
+        self._supervisor = Supervisor(tell)
+        self._conflated, self._conflated_ns = 0, 0
         self._lines: list[Line] = []
         self._binance: list[tuple[BinanceChannel, Line]] = []
         for feed, assets in ((SPOT, self._spot), (FUTURES, self._futures())):
@@ -94,6 +108,7 @@ class Feeds:
             self._around,
             have=self._binance,
             make=self._binance_lines,
+            keep=self._supervisor.keep,
         )
         self._clob = ClobChannel(plan.endpoints.clob_market, self._around, self._resolved)
         self._clob_line = self._line(self._clob)
@@ -116,7 +131,7 @@ class Feeds:
             current=self._open_tokens,
             on_deaf=lambda token: self._clob.ask_again(token, self._clob_line.connections),
         )
-        self.clock = VenueClock(self.rest["binance"], endpoints.binance, self._now_ns, self._tell)
+        self.clock = VenueClock(self.rest["binance"], endpoints.binance, around)
         self.website = WebsitePrices(
             self.rest["website"], endpoints.website, around, current=self._open_markets, is_known=self._has_average
         )
@@ -150,13 +165,12 @@ class Feeds:
         if credentials is None:
             return None
         symbols = {f"{asset.lower()}usd": asset for asset in self.plan.assets}
-        uniform = uniform_stream(self._now_ns(), "feeds")  # not all bots shall come back in the same instant
-        channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, uniform)
+        channel = PolyboltChannel(self.plan.endpoints.polybolt, symbols, credentials, self._around, self._uniform)
         channel.renew = self._line(channel).renew
         return channel
 
     def _line(self, channel: BinanceChannel | ClobChannel | PolyboltChannel | RtdsChannel) -> Line:
-        line = Line(channel, self._tell, strands=2 if self.plan.is_redundant else 1)
+        line = Line(channel, self._tell, self._uniform, strands=2 if self.plan.is_redundant else 1)
         self._lines.append(line)
         return line
 
@@ -177,7 +191,7 @@ class Feeds:
         try:
             async with asyncio.TaskGroup() as group:
                 for name, work in works:
-                    group.create_task(_kept(work), name=name)
+                    group.create_task(self._supervisor.keep(name, work), name=name)
         finally:
             for rest in self.rest.values():
                 await rest.close()
@@ -242,13 +256,24 @@ class Feeds:
         """The venue's clock minus ours, as last asked."""
         return self.clock.offset_ms
 
+    def clock_is_told(self) -> bool:
+        """Whether the venue answered when it was last asked for its clock."""
+        return self.clock.is_told
+
     def problems(self) -> list[str]:
         """What a person should know now."""
         found = [line.problem() for line in self._lines]
-        since_ns = self.intake.waits_since_ns()
-        waiting_ms = 0.0 if since_ns is None else (self._now_ns() - since_ns) / 1e6
+        found += self._supervisor.problems()
+        now_ns, since_ns = self._now_ns(), self.intake.waits_since_ns()
+        waiting_ms = 0.0 if since_ns is None else (now_ns - since_ns) / 1e6
         if waiting_ms > BEHIND_MS:
             found.append(f"the engine is {waiting_ms:.0f} ms behind its feeds, {len(self.intake)} events wait")
+        if self.intake.conflated != self._conflated:
+            self._conflated, self._conflated_ns = self.intake.conflated, now_ns
+        if self._conflated and now_ns - self._conflated_ns < SHOWN_NS:
+            found.append(
+                f"the engine cannot keep up: {self._conflated} market events were joined with newer ones so far"
+            )
         return [problem for problem in found if problem]
 
     def _reject(self, kind: str, why: str, frame: bytes) -> None:
@@ -296,10 +321,6 @@ class Feeds:
 
     def _has_average(self, asset: str, stamped_ns: int) -> bool:
         return self._polybolt is not None and self._polybolt.has(asset, stamped_ns)
-
-
-async def _kept(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
 
 
 def _connection_health(line: Line) -> ConnectionHealth:

@@ -5,12 +5,14 @@ end (the venue says so, or it is nearly as old as the venue lets one be), and on
 before it is closed: the new one is opened, subscribed and heard first (make before break), so nothing is lost in
 between. A new one that stays mute replaces none that is heard: it is closed, and another is tried. With `strands=2` two
 connections stand side by side all the time; what both bring is taken once. Where the venue refuses us, a line stays
-away: it makes one attempt an hour, and one at once when what was refused is another.
+away: it tries again after growing pauses, up to an hour, and at once when what was refused is another. A connection
+that stands and is heard is kept meanwhile.
 
 What is said on a connection and what its frames mean is the channel's.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,10 +31,15 @@ WARM_S = 8.0
 SHORT_LIVED_S = 10.0
 SHORT_LIVED_PAUSE_S = 1.0
 """Venues count attempts (Binance: 300 in five minutes); a connection that ended at once is not replaced at once."""
+SHORT_LIVED_MANY = 3
+"""After so many in a row the pauses grow, up to `SHORT_LIVED_LONGEST_S`."""
+SHORT_LIVED_LONGEST_S = 30.0
 LOOK_S = 0.25
-AWAY_S = 3600.0
-"""Between two attempts where the venue wants none of us. That is no loop, and a bot is left running for months."""
-AWAY_LOOK_S = 5.0
+AWAY_FIRST_S = 5.0
+AWAY_LONGEST_S = 3600.0
+"""Between two attempts where the venue wants none of us: that is no loop, and a bot is left running for months."""
+AWAY_LOOK_S = 2.5
+JITTER = 0.25
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -75,19 +82,25 @@ class Channel(Protocol):
 
 
 class Line:
-    """Keeps a channel's connections. `tell` gets a sentence when the line goes down, comes back, or is given up."""
+    """Keeps a channel's connections. `tell` gets a sentence when the line goes down, comes back, or is given up;
+    `uniform` gives numbers in [0, 1)."""
 
-    def __init__(self, channel: Channel, tell: Callable[[str], None], *, strands: int = 1) -> None:
+    def __init__(
+        self, channel: Channel, tell: Callable[[str], None], uniform: Callable[[], float], *, strands: int = 1
+    ) -> None:
         self.channel = channel
         self.reconnects = 0
         self.renewals = 0
         self._tell = tell
+        self._uniform = uniform
         self._strands = strands
         self._open: dict[int, Connection] = {}
         self._numbers = 0
         self._frames_before = 0
         self._last_end = ""
-        self._given_up = False
+        self._refusals = 0
+        """How often the venue has refused us since we were last heard."""
+        self._short_lives = 0
         self._is_told_down = False
         self._renew: dict[int, str] = {}
 
@@ -126,7 +139,7 @@ class Line:
     def _state(self) -> State:
         if self._open:
             return "open"
-        if self._given_up:
+        if self._refusals:
             return "given up"
         return "down" if self._numbers else "connecting"
 
@@ -195,19 +208,30 @@ class Line:
         pause_s = self.channel.pause_after(old.ended)
         if isinstance(pause_s, Refusal):
             raise _Refused(old.ended.text(), pause_s)
-        if old.age_s() < SHORT_LIVED_S and not old.ended.by_us:
-            pause_s = max(pause_s, SHORT_LIVED_PAUSE_S)
+        if old.age_s() >= SHORT_LIVED_S:
+            self._short_lives = 0
+        elif not old.ended.by_us:
+            self._short_lives += 1
+            more = max(0, self._short_lives - SHORT_LIVED_MANY)
+            pause_s = max(pause_s, self._grown_s(SHORT_LIVED_PAUSE_S, SHORT_LIVED_LONGEST_S, more))
         await asyncio.sleep(pause_s)
 
-    async def _stay_away(self, refused: "_Refused") -> None:
+    async def _stay_away(self, refused: "_Refused", old: Connection | None = None) -> None:
         """Returns when there may be another attempt. However many of them fail, it is told once."""
-        if not self._given_up:
-            self._given_up = True
-            self._tell(f"{self.channel.name} is given up: {refused}; what needs it is blind until the venue takes us")
-        for _ in range(round(AWAY_S / AWAY_LOOK_S)):
+        meanwhile = "the connection that stands goes on meanwhile" if self._is_heard(old) else "what needs it is blind"
+        if not self._refusals:
+            self._tell(f"{self.channel.name} is given up: {refused}; {meanwhile}; tried again after growing pauses")
+        pause_s = self._grown_s(AWAY_FIRST_S, AWAY_LONGEST_S, self._refusals)
+        self._refusals += 1
+        looks = math.ceil(pause_s / AWAY_LOOK_S)
+        for _ in range(looks):
             if refused.refusal.is_void():
                 break
-            await asyncio.sleep(AWAY_LOOK_S)
+            await asyncio.sleep(pause_s / looks)
+
+    def _grown_s(self, first_s: float, longest_s: float, times: int) -> float:
+        """A pause that has doubled so many times; not all bots shall come back in the same instant."""
+        return min(longest_s, first_s * 2.0 ** min(times, 30)) * (1.0 + JITTER * self._uniform())
 
     async def _opened(self, old: Connection | None = None) -> Connection:
         """A connection to go on with, however long it takes. While `old` is open and heard, a mute one is not taken
@@ -221,9 +245,9 @@ class Line:
             try:
                 return await retrying(self._try, old)
             except _Refused as refused:
-                if old is not None:
-                    old.close("the venue wants no more")
-                await self._stay_away(refused)
+                if old is not None and not self._is_heard(old):
+                    old.close("silent, and the venue wants no more")
+                await self._stay_away(refused, old)
 
     def _failed(self, state: RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()
@@ -247,8 +271,8 @@ class Line:
         if not connection.has_spoken and self._is_heard(old):
             connection.close("mute")
             raise FeedFailed(f"{url} brought no data within {WARM_S:g} s")
-        if self._is_told_down or self._given_up:
-            self._is_told_down = self._given_up = False
+        if self._is_told_down or self._refusals:
+            self._is_told_down, self._refusals = False, 0
             self._tell(f"{self.channel.name} is back")
         return connection
 

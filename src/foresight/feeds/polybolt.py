@@ -1,9 +1,9 @@
 """The oracle's 60-second averages, from PolyBolt (venue spec §7.1). These settle the markets.
 
 PolyBolt wants API credentials even to read. Where it refuses them the bot does without the oracle, says so, and
-presents them again an hour later, or others as soon as there are any. Each second's average is taken once, in whatever
-order and on however many connections they come. A symbol that stays silent, because its subscription was refused or is
-lost, is asked for again.
+presents them again after growing pauses, or others as soon as there are any. Each second's average is taken once, in
+whatever order and on however many connections they come. A symbol that stays silent, because its subscription was
+refused or is lost, is asked for again.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -22,6 +22,9 @@ from foresight.wire.gamma import Listing, decode_market
 
 ASK_AFTER_NS = 15 * SECOND_NS
 ASK_EVERY_NS = 10 * SECOND_NS
+ASK_SELDOM_FROM_NS = 30 * MINUTE_NS
+"""From so long after the end, a winner is asked for once a minute."""
+ASKED_AT_ONCE = 4
 ALSO_DATA_AFTER_NS = 60 * SECOND_NS
 GIVE_UP_AFTER_NS = 24 * 60 * MINUTE_NS
 REMEMBERED_NS = 30 * MINUTE_NS
@@ -81,8 +84,11 @@ class Resolving:
     async def keep(self) -> None:
         """Asks for winners that have not been told, until it is cancelled."""
         while True:
-            for listing in self._due():
-                await self._ask(listing)
+            due = self._due()
+            for start in range(0, len(due), ASKED_AT_ONCE):
+                async with asyncio.TaskGroup() as group:
+                    for listing in due[start : start + ASKED_AT_ONCE]:
+                        group.create_task(self._ask(listing), name=f"winner of {listing.market.market_id}")
             await asyncio.sleep(LOOK_S)
 
     def _due(self) -> list[Listing]:
@@ -96,7 +102,8 @@ class Resolving:
         return [
             listing
             for slug, listing in self._open.items()
-            if now_ns >= listing.market.end_ns + ASK_AFTER_NS and now_ns - self._asked_ns.get(slug, 0) >= ASK_EVERY_NS
+            if now_ns >= listing.market.end_ns + ASK_AFTER_NS
+            and now_ns - self._asked_ns.get(slug, 0) >= _every_ns(now_ns - listing.market.end_ns)
         ]
 
     async def _ask(self, listing: Listing) -> None:
@@ -141,6 +148,10 @@ class Resolving:
         self._open.pop(market.market_id, None)
         self._asked_ns.pop(market.market_id, None)
         self._on_over(market)
+
+
+def _every_ns(since_end_ns: int) -> int:
+    return ASK_EVERY_NS if since_end_ns < ASK_SELDOM_FROM_NS else MINUTE_NS
 
 
 def _winner_of(market: Market, message: MarketResolved) -> Outcome | None:

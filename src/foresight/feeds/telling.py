@@ -9,12 +9,14 @@ from foresight.events import MarketEvent
 
 class Surroundings(msgspec.Struct, frozen=True):
     """`put` takes an event for the engine, `now_ns` is venue time, `reject` takes (kind, why, frame) of what did not
-    parse, and `tell` a sentence that a person should read."""
+    parse, and `tell` a sentence that a person should read. `way_ns` is how long what a venue says may be under way, in
+    venue time: what comes later is late."""
 
     put: Callable[[MarketEvent], None]
     now_ns: Callable[[], int]
     reject: Callable[[str, str, bytes], None]
     tell: Callable[[str], None]
+    way_ns: int
 
 
 class Lags:

@@ -6,7 +6,7 @@ are taken in the order of their time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
 import msgspec
 
@@ -29,8 +29,8 @@ Made = list[tuple[BinanceChannel, Line]]
 
 
 class Watching:
-    """`have` are the lines to Binance; `make` adds those of one market, given its symbols. Prices of a topic carry
-    its name as their asset."""
+    """`have` are the lines to Binance; `make` adds those of one market, given its symbols, and `keep` keeps one up.
+    Prices of a topic carry its name as their asset."""
 
     def __init__(
         self,
@@ -40,12 +40,14 @@ class Watching:
         *,
         have: Made,
         make: Callable[[str, Mapping[str, str]], Made],
+        keep: Callable[[str, Callable[[], Awaitable[None]]], Coroutine[None, None, None]],
     ) -> None:
         self._rest = rest
         self._binance = binance
         self._around = around
         self._have = have
         self._make = make
+        self._keep = keep
         self._own: dict[Line, asyncio.Task[None]] = {}
         """The lines that were made for topics alone."""
         self._wanted: set[str] = set()
@@ -104,6 +106,8 @@ class Watching:
         except TimeoutError:
             self._follow(fresh)  # a start goes on without them, and they may come later
             absent = [f"no price of {', '.join(self._silent(names))} within {WARM_S:g} s"]
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the other topics go on
+            absent = [f"{', '.join(names)} cannot be had: {type(error).__name__}: {error}"]
         done("; ".join(absent) or None)
 
     def _silent(self, names: Iterable[str]) -> list[str]:
@@ -155,4 +159,4 @@ class Watching:
         assert self._group is not None, "what is asked for is brought while it is kept up"
         for channel, line in self._make(feed, symbols):
             self._have.append((channel, line))
-            self._own[line] = self._group.create_task(line.keep(), name=channel.name)
+            self._own[line] = self._group.create_task(self._keep(channel.name, line.keep), name=channel.name)

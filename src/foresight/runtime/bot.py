@@ -18,6 +18,7 @@ from foresight.broker import PaperBroker
 from foresight.config import Config
 from foresight.effects import Evaluate, Journal, Notify
 from foresight.engine import Engine, EngineReport, report_of
+from foresight.engine.settings import way_ns_at
 from foresight.events import ClockChecked, Command, Decided, Event, JournalChecked, Raised
 from foresight.feeds.health import Feeding
 from foresight.ledger.projection import Projection
@@ -121,7 +122,7 @@ class Bot:
             self._numbers = Numbers(self._desired)
             self.run = new_run(self.folder, source.origin)
             settings = config.settings(source.origin)
-            settings = msgspec.structs.replace(settings, way_ns=round(settings.way_ns * max(speed or 1.0, 1.0)))
+            settings = msgspec.structs.replace(settings, way_ns=way_ns_at(speed))
             self.engine = Engine(settings, source.start_ns)
             self.sink = RunSink(self.folder, self.run)
             stack.callback(self._write_stopped)
@@ -222,7 +223,8 @@ class Bot:
     def _clock_problem(self, drift_ms: float) -> str:
         if self.feeds is not None and round(self.feeds.clock_offset_ms()) == drift_ms:
             return f"the venue's clock is {drift_ms:+.0f} ms from ours; no orders until they agree"
-        return f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until the bot is started again"
+        until = "the bot is started again" if self.feeds is None else "the venue tells its own"
+        return f"the wall clock has stepped by {drift_ms:.0f} ms; no orders until {until}"
 
     def documents(self, *, running: bool) -> dict[str, bytes]:
         """The observed documents of this instant, by file name."""
@@ -277,10 +279,11 @@ class Bot:
             self.recorder.hand_over()
 
     def check_clock(self, drift_ms: float) -> None:
-        """Tells the engine when it changes by how many milliseconds the clock is off: the machine's own against its
-        steady one, or against the venue's, whichever is more."""
+        """Tells the engine when it changes by how many milliseconds the clock is off: against the venue's, and where
+        the venue does not tell its own, by how far the wall's has stepped, if that is more."""
         offset_ms = 0.0 if self.feeds is None else self.feeds.clock_offset_ms()
-        whole_ms = float(round(offset_ms if abs(offset_ms) > abs(drift_ms) else drift_ms))
+        is_told = self.feeds is not None and self.feeds.clock_is_told()
+        whole_ms = float(round(offset_ms if is_told or abs(offset_ms) > abs(drift_ms) else drift_ms))
         if whole_ms != self.engine.desk.account.drift_ms:
             self.session.take(ClockChecked(self.clock.now_ns(), whole_ms))
 

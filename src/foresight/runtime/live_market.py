@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from foresight.engine.settings import way_ns_at
 from foresight.errors import FeedFailed, VenueRefused
 from foresight.events import MarketEvent
 from foresight.feeds.endpoints import Endpoints
@@ -78,7 +79,8 @@ async def make_feeds(plan: Plan, joined: Joined, rejects: Path, tell: Callable[[
         spot = await spot_assets(rest, plan.endpoints.binance, plan.assets, tell)
     finally:
         await rest.close()
-    return Feeds(plan, now_ns=joined.clock.now_ns, rejects=rejects, tell=tell, spot=spot)
+    now_ns, way_ns = joined.clock.now_ns, way_ns_at(joined.speed)
+    return Feeds(plan, now_ns=now_ns, way_ns=way_ns, rejects=rejects, tell=tell, spot=spot)
 
 
 async def opened(feeds: Feeds, joined: Joined, tell: Callable[[str], None]) -> LiveMarket:

@@ -21,7 +21,13 @@ from foresight.wire.binance_messages import (
     ServerShutdown,
     Trade,
 )
-from foresight.wire.binance_rest import decode_agg_trades, decode_book_ticker, decode_klines, decode_symbols
+from foresight.wire.binance_rest import (
+    decode_agg_trades,
+    decode_book_ticker,
+    decode_klines,
+    decode_symbols,
+    decode_time,
+)
 from foresight.wire.numbers import count_of, measured, ns_of, quantity_of
 from foresight.wire.rejects import FAULTS, OnReject, Rejecter, Unknown, check_length
 
@@ -41,6 +47,7 @@ __all__ = [
     "decode_book_ticker",
     "decode_klines",
     "decode_symbols",
+    "decode_time",
     "subscribe",
     "unsubscribe",
 ]

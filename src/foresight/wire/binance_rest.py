@@ -32,6 +32,10 @@ class _Symbol(msgspec.Struct):
     status: str
 
 
+class _Time(msgspec.Struct):
+    serverTime: int  # noqa: N815 - the wire's name
+
+
 class _ExchangeInfo(msgspec.Struct):
     symbols: list[msgspec.Raw]
 
@@ -43,6 +47,7 @@ _FLOAT = msgspec.json.Decoder(float, strict=False)
 _AGG_TRADE = msgspec.json.Decoder(_AggTrade, strict=False)
 _BOOK_TICKER = msgspec.json.Decoder(_BookTicker, strict=False)
 _EXCHANGE_INFO = msgspec.json.Decoder(_ExchangeInfo)
+_TIME = msgspec.json.Decoder(_Time)
 _SYMBOL = msgspec.json.Decoder(_Symbol)
 
 
@@ -107,4 +112,14 @@ def decode_book_ticker(body: bytes, on_reject: OnReject) -> BookTicker | None:
         return BookTicker(told.symbol, bid, ask, *quantities, count_of(told.lastUpdateId))
     except FAULTS as error:
         Rejecter("binance-ticker", on_reject).fault(error, body)
+        return None
+
+
+def decode_time(body: bytes, on_reject: OnReject) -> int | None:
+    """`GET /time`: the venue's clock, in nanoseconds since 1970. None when it went to `on_reject`."""
+    try:
+        check_length(body)
+        return ns_of(_TIME.decode(body).serverTime)
+    except FAULTS as error:
+        Rejecter("binance-time", on_reject).fault(error, body)
         return None
