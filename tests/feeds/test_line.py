@@ -498,6 +498,7 @@ def test_connections_that_end_at_once_again_and_again_are_replaced_more_and_more
     pauses: list[float] = []
     monkeypatch.setattr(module, "SHORT_LIVED_PAUSE_S", 0.002)
     monkeypatch.setattr(module, "SHORT_LIVED_LONGEST_S", 0.01)
+    monkeypatch.setattr(module, "SHORT_LIVED_MANY", 3)
 
     async def work(bench: Bench) -> None:
         grown = bench.line._grown_s

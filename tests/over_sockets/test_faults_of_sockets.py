@@ -5,9 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from foresight.feeds.polybolt import Credentials
 from foresight.runtime.bot import Bot
-from foresight.secrets import Secret
 from foresight.venue.faults import GARBAGE
 from foresight.wire.binance import AggTrade, BinanceMessage
 from over_sockets.faulty import (
@@ -191,7 +189,9 @@ def a_run(home: Path, cases: tuple[Case, ...], then: Work = nothing_more, **chan
 
 
 async def is_told_to_go(run: Run, code: int) -> None:
-    """PolyBolt does not want us any more: it is given up, told, and not asked again with the same credentials."""
+    """PolyBolt does not want us any more: it is given up and told, and after a pause it is tried again, with no new
+    start and before any slot is blind."""
+    before = run.presence()
     await switch_on(run, "close", {"target": "polybolt"}, {"code": code})
     await run.until(lambda: run.line("polybolt").line.state == "given up")
     frames = run.line("polybolt").line.frames
@@ -199,15 +199,11 @@ async def is_told_to_go(run: Run, code: int) -> None:
     assert any("polybolt is given up" in problem for problem in run.feeds.problems())
     await run.rounds(2)
     assert run.line("polybolt").line.frames == frames
-
-
-async def is_taken_again(run: Run) -> None:
-    """With other credentials it is asked at once, and all is well, with no new start."""
-    (channel,) = (line.channel for line in run.feeds.lines if line.channel.name == "polybolt")
-    channel._credentials = lambda: Credentials(Secret("new"), Secret("new"), Secret("new"))
     await run.until(lambda: run.line("polybolt").line.state == "open")
-    await run.until(lambda: set(run.states().values()) == {"open"})
+    await run.until(lambda: run.line("polybolt").line.frames > frames)
     assert not any("polybolt" in problem for problem in run.feeds.problems())
+    assert set(run.states().values()) == {"open"}
+    assert [counts[1:] for counts in run.presence().values()] == [counts[1:] for counts in before.values()]
 
 
 async def announced_end(run: Run) -> None:
@@ -245,14 +241,7 @@ def test_faults_of_the_market_channel(tmp_path: Path) -> None:
 def test_faults_of_the_oracle(tmp_path: Path) -> None:
     limits: dict[str, dict[str, object]] = {"staleness": {"reference_s": 30}, "risk": {"reference_age_max_s": 25}}
 
-    async def then(run: Run) -> None:
-        before = run.presence()
-        await is_told_to_go(run, 4001)
-        await run.until(lambda: set(run.states().values()) == {REFERENCE})
-        await is_taken_again(run)
-        assert {missed for _, missed, _ in run.presence().values()} == {missed for _, missed, _ in before.values()}
-
-    bot = a_run(tmp_path, ORACLE, then, **limits)
+    bot = a_run(tmp_path, ORACLE, lambda run: is_told_to_go(run, 4001), **limits)
     assert refused_as_stale(bot) == {"btc-5m", "eth-5m", "hype-5m"}
 
 

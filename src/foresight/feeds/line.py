@@ -31,7 +31,7 @@ WARM_S = 8.0
 SHORT_LIVED_S = 10.0
 SHORT_LIVED_PAUSE_S = 1.0
 """Venues count attempts (Binance: 300 in five minutes); a connection that ended at once is not replaced at once."""
-SHORT_LIVED_MANY = 3
+SHORT_LIVED_MANY = 10
 """After so many in a row the pauses grow, up to `SHORT_LIVED_LONGEST_S`."""
 SHORT_LIVED_LONGEST_S = 30.0
 LOOK_S = 0.25
