@@ -11,14 +11,19 @@ COUNTED = ("broker", "conformance", "engine", "ledger", "strategy", "tesseract")
 for (tools/coverage_floor.py) are proved by tests of their own."""
 LONG = ("storms", "over_sockets", "end_to_end", "clients", "bench", "conformance")
 """What takes minutes begins first, so that no worker is left with it at the end."""
+COUNT_WHAT_IS_MISSED = ("storms", "over_sockets")
+"""They run bots at several times the market's pace, and demand that nothing is missed or blind that need not be."""
+PUNCTUAL = "punctual"
 WORKERS_MAX = 4
 HERE = Path(__file__).parent
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: half of the time tests wait for processes."""
-    return min(2 * (os.cpu_count() or 1), WORKERS_MAX)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Twice as many as there are cores, because half of the time tests wait for processes; of those that must be
+    punctual as many as there are cores."""
+    cores = os.cpu_count() or 1
+    return min(cores if config.getoption("markexpr") == PUNCTUAL else 2 * cores, WORKERS_MAX)
 
 
 def pytest_sessionstart() -> None:
@@ -29,10 +34,13 @@ def pytest_sessionstart() -> None:
             os.setsid()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _package(item) not in COUNTED:
             item.add_marker(pytest.mark.no_cover)
+        if _package(item) in COUNT_WHAT_IS_MISSED:
+            item.add_marker(PUNCTUAL)
     items.sort(key=lambda item: LONG.index(_package(item)) if _package(item) in LONG else len(LONG))
 
 

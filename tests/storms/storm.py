@@ -42,6 +42,8 @@ ORDERS_PER_MINUTE_MAX = 3
 RSS_GROWN_MB_MAX = 24.0
 BELOW_MB_MAX = {"stager": 64.0, "zygote": 64.0, "host": 64.0, "writer": 224.0}
 VENUE_MB_MAX = 128.0
+VENUE = "venue"
+"""Of whose files as many may come as the reads' connections have other ends."""
 FILLS_LATE = "writer"
 """The record's writer: it holds most when it writes its first segment, which may be after the warm-up."""
 REST_IDLE_MAX = 16
@@ -331,6 +333,7 @@ def _grown_below(before: Mapping[str, Below], after: Mapping[str, Below]) -> lis
         most_mb = BELOW_MB_MAX.get(kind, VENUE_MB_MAX)
         if now.rss_mb > (most_mb if kind == FILLS_LATE else min(was.rss_mb + RSS_GROWN_MB_MAX, most_mb)):
             found.append(f"a {kind}'s memory grew from {was.rss_mb} to {now.rss_mb} MB, at most {most_mb}")
-        if now.files > was.files + SPARE["files"]:
+        idle = REST_IDLE_MAX if kind == VENUE else 0  # the other ends of the reads' connections
+        if now.files > was.files + SPARE["files"] + idle:
             found.append(f"a {kind}'s files: {was.files} became {now.files}")
     return found

@@ -146,7 +146,7 @@ def test_without_a_standby_the_evaluation_is_missed_on_record_and_the_state_is_n
         done.extend(each.done + each.on_event for each in answered)
 
     bot = run_bot(a_slow_bot(tmp_path), work, speed=SPEED)
-    assert 1 <= adds_up(bot, f"live code {kind}") <= 2
+    assert 1 <= adds_up(bot, f"live code {kind}", "live code had not answered by the next round") <= 2
     failed = [record.entry for record in journal_of(bot) if isinstance(record.entry, Failed)]
     assert {entry.kind for entry in failed} == {kind}
     late = [abs(look - (count - 1)) for look, count in zip(looks, done, strict=True)]

@@ -418,9 +418,9 @@ def test_the_fingerprint_of_a_large_strategy_is_quick() -> None:
     module = a_strategy(body)
     samples = []
     for _ in itertools.repeat(None, 5):
-        began_ns = time.perf_counter_ns()
+        began_ns = time.thread_time_ns()
         fingerprint({"s": module})
-        samples.append(time.perf_counter_ns() - began_ns)
+        samples.append(time.thread_time_ns() - began_ns)
 
     assert body.count("\n") > 2_900
     assert min(samples) < 50_000_000  # below 10 ms on a quiet machine

@@ -39,8 +39,12 @@ def test_what_is_asked_raises_where_it_was_asked_and_the_loop_goes_on(side: Side
 def test_what_is_told_later_comes_after_what_is_told_now(side: SideLoop) -> None:
     done: list[str] = []
     came = threading.Event()
-    side.ask(lambda _loop: side.tell_later(0.01, lambda: (done.append("later"), came.set())))
-    side.tell(done.append, "now")
+    side.ask(
+        lambda _loop: (
+            side.tell_later(0.01, lambda: (done.append("later"), came.set())),
+            side.tell(done.append, "now"),
+        )
+    )
     assert came.wait(5.0)
     assert done == ["now", "later"]
 
