@@ -65,7 +65,9 @@ class Threaded:
 
     def _write(self) -> None:
         while (batch := self._batches.get()) is not None:
-            self._writer.take(*batch, size=BATCH)
+            self._writer.add(*batch, size=BATCH)
+            if self._writer.is_due():
+                self._writer.close()
         self._writer.close()
 
 

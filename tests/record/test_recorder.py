@@ -209,6 +209,6 @@ def test_the_limit_of_the_record_is_told_once(tmp_path: Path) -> None:
     for run in ("0001-simulated", "0002-simulated", "0003-simulated"):
         with recording(tmp_path / run, keep_bytes=1) as recorded:
             recorded.give(300)
-        deleted = [text for text in recorded.told if "the oldest segments go" in text]
+        deleted = [text for text in recorded.told if "the oldest segments of the record go" in text]
         assert len(deleted) == (run != "0001-simulated")
     assert [path.parent.name for path in tmp_path.glob("*/*.parquet")] == ["0003-simulated"]

@@ -12,7 +12,6 @@ from foresight.events import Timer
 from foresight.record import segments
 from foresight.record.index import INDEX, Missing, Removed, Segment, add_line, read_lines
 from foresight.record.reading import RunRecord
-from foresight.record.retention import keep_within
 from foresight.record.segments import SegmentWriter
 from recorded import Written
 
@@ -25,7 +24,7 @@ def a_record(folder: Path, *segment_rows: int) -> Path:
     """A record whose segments have so many rows."""
     writer, first = SegmentWriter(folder), 1
     for rows in segment_rows:
-        assert writer.take(*timers(first, rows), size=10) is None
+        writer.add(*timers(first, rows), size=10)
         writer.close()
         first += rows
     return folder
@@ -60,15 +59,20 @@ def test_a_segment_is_closed_after_so_many_rows_bytes_or_seconds(
 ) -> None:
     monkeypatch.setattr(segments, limit, value)
     writer = SegmentWriter(tmp_path / "run")
-    closed = writer.take(*timers(1, 2), size=size) or writer.take(*timers(3, 2), size=size)
+    writer.add(*timers(1, 2), size=size)
+    assert writer.is_due() == (limit == "SEGMENT_S")
+    writer.add(*timers(3, 2), size=size)
+    assert writer.is_due()
+    closed = writer.close()
     assert closed is not None
-    assert closed.last in (2, 4)
+    assert closed.last == 4
     assert (tmp_path / "run" / closed.name).exists()
 
 
 def test_a_segment_stays_open_below_every_limit(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path / "run")
-    assert writer.take(*timers(1, 2), size=10) is None
+    writer.add(*timers(1, 2), size=10)
+    assert not writer.is_due()
     assert RunRecord(tmp_path / "run").files() == []
     assert 0 < writer.seconds_left() <= segments.SEGMENT_S
 
@@ -82,7 +86,7 @@ def test_a_disk_that_refuses_at_the_nth_step_leaves_what_was_closed_and_no_half_
 ) -> None:
     folder = a_record(tmp_path / "run", 3)
     writer = SegmentWriter(folder)
-    writer.take(*timers(4, 5), size=10)
+    writer.add(*timers(4, 5), size=10)
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -104,7 +108,7 @@ def test_a_segment_that_is_written_again_takes_the_place_of_the_first(tmp_path: 
     """A writer that died between the file and its line, and one that was sent it again with more."""
     folder = a_record(tmp_path / "run", 3)
     writer = SegmentWriter(folder)
-    writer.take(*timers(1, 5), size=10)
+    writer.add(*timers(1, 5), size=10)
     writer.close()
     found, record = read(folder)
     assert (found, record.problems) == ([1, 2, 3, 4, 5], [])
@@ -218,43 +222,5 @@ def split(folder: Path) -> None:
     writer = SegmentWriter(folder)
     for at in range(0, len(events), 10_000):
         seqs, found = zip(*events[at : at + 10_000], strict=True)
-        writer.take(list(seqs), list(found), size=1)
+        writer.add(list(seqs), list(found), size=1)
         writer.close()
-
-
-# Retention
-
-
-def test_the_oldest_segments_of_the_oldest_run_go_first_and_the_index_says_so(tmp_path: Path) -> None:
-    old, new = a_record(tmp_path / "0001-simulated", 3, 4), a_record(tmp_path / "0002-simulated", 3, 4)
-    total = sum(path.stat().st_size for path in tmp_path.glob("*/*.parquet"))
-    assert keep_within(tmp_path, total) is None
-    gone = keep_within(tmp_path, total - 1)
-    assert gone == old / "000000000001.parquet"
-    found, record = read(old)
-    assert found == [4, 5, 6, 7]
-    deleted = f"segment {gone} has been deleted to keep the limit of the record"
-    assert record.problems == [f"{deleted}; it held inputs 1 to 3"]
-    assert read(new)[0] == list(range(1, 8))
-
-
-def test_what_is_open_and_what_is_newest_stays_whatever_the_limit(tmp_path: Path) -> None:
-    folder = a_record(tmp_path / "0001-simulated", 3, 4)
-    staging = folder / segments.STAGING
-    staging.write_bytes(b"open")
-    assert keep_within(tmp_path, 0) == folder / "000000000001.parquet"
-    assert [path.name for path in RunRecord(folder).files()] == ["000000000004.parquet"]
-    assert staging.exists()
-
-
-def test_a_deletion_that_is_refused_leaves_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = a_record(tmp_path / "0001-simulated", 3, 4, 5)
-
-    def refuse(_: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(PermissionError):
-        keep_within(tmp_path, 0)
-    monkeypatch.undo()
-    assert read(folder)[0] == list(range(1, 13))

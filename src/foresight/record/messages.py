@@ -1,6 +1,6 @@
 """What the bot and the process that writes its record say to each other: msgpack in frames with their length in front.
 
-The bot sends `Batch` and `Lost` and closes its end when it leaves; the writer says `Closed`, `Deleted` and `Refused`.
+The bot sends `Batch` and `Lost` and closes its end when it leaves; the writer says `Closed`, `Deleted`, `Undeleted` and `Refused`.
 """
 
 import struct
@@ -37,9 +37,16 @@ class Closed(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Deleted(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The oldest segments went to keep the limit; `path` is the last of them."""
+    """The oldest segments went, and why: to keep the limit, or for a full disk. `path` is the last of them."""
 
     path: str
+    why: str
+
+
+class Undeleted(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Segments that should go cannot be deleted; what is recorded still comes to disk."""
+
+    text: str
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -49,7 +56,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 Told = Batch | Lost
-Report = Closed | Deleted | Refused
+Report = Closed | Deleted | Undeleted | Refused
 
 
 def framed(message: bytes | bytearray) -> bytes:

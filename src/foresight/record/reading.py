@@ -36,7 +36,7 @@ class RunRecord:
         lines = list(read_lines(folder))
         self.problems = [line for line in lines if isinstance(line, str)]
         self.segments = {line.name: line for line in lines if isinstance(line, Segment)}
-        self.removed = {line.name for line in lines if isinstance(line, Removed)}
+        self.removed = {line.name: line.why for line in lines if isinstance(line, Removed)}
         self.holes = [_lost(line) for line in lines if isinstance(line, Missing)]
         self.complete_to = max((line.last for line in lines if isinstance(line, Segment | Missing)), default=0)
 
@@ -44,11 +44,14 @@ class RunRecord:
         """The segments that are there, in the order of their inputs."""
         return sorted(self.folder.glob(PATTERN))
 
+    def names(self) -> list[str]:
+        """Of all segments that are there or should be, in the order of their inputs."""
+        return sorted({*self.segments, *self.removed, *(path.name for path in self.files())})
+
     def events(self) -> Iterator[tuple[int, Recorded]]:
         """Every event that is whole, by its number. A segment that is damaged or not there becomes a hole, and a
         sentence in `problems`; those after it are still given."""
-        names = sorted({*self.segments, *(path.name for path in self.files())})
-        for name in names:
+        for name in self.names():
             try:
                 yield from self._events_in(name)
             except RecordRefused as refused:
@@ -57,7 +60,7 @@ class RunRecord:
     def _events_in(self, name: str) -> list[tuple[int, Recorded]]:
         listed, path = self.segments.get(name), self.folder / name
         if not path.exists():
-            why = "has been deleted to keep the limit of the record" if name in self.removed else "is missing"
+            why = f"has been deleted {self.removed[name]}" if name in self.removed else "is missing"
             raise RecordRefused(f"segment {path} {why}")
         content = path.read_bytes()
         if listed is not None and (len(content), digest_of(content)) != (listed.bytes, listed.digest):

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from foresight.record.index import LIMIT
 from foresight.record.kinds import Recorded
-from foresight.record.messages import Batch, Closed, Deleted, Lost, Report, framed
+from foresight.record.messages import Batch, Closed, Deleted, Lost, Report, Undeleted, framed
 from foresight.record.writer_link import WriterLink, refusal_in
 
 BATCH_ROWS = 128
@@ -58,7 +59,7 @@ class Recorder:
         self._offset = 0
         self._lost: Lost | None = None
         self._failure: str | None = None
-        self._has_told_of_deleting = False
+        self._told_of_deleting: set[str] = set()
         self._link: WriterLink | None = None
         self._leaving: list[WriterLink] = []
         self._next_start_s = self._moved_s = time.monotonic()
@@ -212,10 +213,15 @@ class Recorder:
             case Closed(last=last):
                 self._forget(last)
                 self._recovered()
-            case Deleted(path=path) if not self._has_told_of_deleting:
-                self._has_told_of_deleting = True
-                limit = f"{self._keep_bytes / 1e9:g} GB"
-                self._warn(f"the record has come to its limit of {limit}: the oldest segments go, up to {path} so far")
+            case Deleted(path=path, why=why) if why not in self._told_of_deleting:
+                self._told_of_deleting.add(why)
+                limit = f"the record has come to its limit of {self._keep_bytes / 1e9:g} GB"
+                cause = limit if why == LIMIT else "the disk is full, or nearly"
+                self._warn(f"{cause}: the oldest segments of the record go, up to {path} so far")
+
+            case Undeleted(text=text) if text not in self._told_of_deleting:
+                self._told_of_deleting.add(text)
+                self._warn(f"the oldest segments of the record cannot be deleted: {text}; it grows beyond its limit")
 
     def _failed(self, why: str) -> None:
         self._next_start_s = time.monotonic() + RETRY_S

@@ -5,6 +5,7 @@ A bot that is killed leaves nothing open here, because the writer outlives it by
 most the open seconds, of market data only.
 """
 
+import contextlib
 import hashlib
 import os
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from foresight.record.index import Missing, Segment, add_line, segment_name
+from foresight.record.index import Missing, Segment, add_line, segment_name, staging_name
 from foresight.record.kinds import Recorded
 from foresight.record.rows import table_of
 
@@ -21,7 +22,6 @@ SEGMENT_ROWS_MAX = 200_000
 SEGMENT_BYTES_MAX = 16 * 1024 * 1024
 """Of frames: four open segments fit into what the bot keeps until they are closed."""
 SEGMENT_S = 30.0
-STAGING = ".staging.parquet"
 COMPRESSION_LEVEL = 3
 UNFIT = (OverflowError, TypeError, ValueError, pl.exceptions.PolarsError)
 EMPTY = table_of([], [])
@@ -34,20 +34,23 @@ class SegmentWriter:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._staging = folder / staging_name(os.getpid())
         self._batches: list[tuple[list[int], list[Recorded]]] = []
         self._rows = 0
         self._bytes = 0
         self._opened_s = 0.0
 
-    def take(self, seqs: list[int], events: list[Recorded], size: int) -> Segment | None:
-        """Takes a batch whose frame had `size` bytes. Returns the segment when it filled one."""
+    def add(self, seqs: list[int], events: list[Recorded], size: int) -> None:
+        """Takes a batch whose frame had `size` bytes."""
         if not self._batches:
             self._opened_s = time.monotonic()
         self._batches.append((seqs, events))
         self._rows += len(seqs)
         self._bytes += size
-        is_full = self._rows >= SEGMENT_ROWS_MAX or self._bytes >= SEGMENT_BYTES_MAX
-        return self.close() if is_full or self.seconds_left() <= 0 else None
+
+    def is_due(self) -> bool:
+        """Whether the open segment is to be closed."""
+        return self._rows >= SEGMENT_ROWS_MAX or self._bytes >= SEGMENT_BYTES_MAX or self.seconds_left() <= 0
 
     def lose(self, missing: Missing) -> None:
         """Puts on record that market inputs are missing."""
@@ -62,17 +65,27 @@ class SegmentWriter:
         if not self._batches:
             return None
         first, last = self._batches[0][0][0], self._batches[-1][0][-1]
-        table, staging = self._table(), self.folder / STAGING
-        table.write_parquet(
-            staging, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=SEGMENT_ROWS_MAX
-        )
-        digest, size = _synced(staging)
-        staging.replace(self.folder / segment_name(first))
-        _sync_folder(self.folder)
+        table = self._table()
+        try:
+            digest, size = self._written(table, segment_name(first))
+        except BaseException:  # raised again: what is half written takes no room
+            with contextlib.suppress(OSError):
+                self._staging.unlink(missing_ok=True)
+            raise
         segment = Segment(first, last, table.height, size, digest)
         add_line(self.folder, segment)
         self._batches, self._rows, self._bytes = [], 0, 0
         return segment
+
+    def _written(self, table: pl.DataFrame, name: str) -> tuple[str, int]:
+        """The digest and the size of the file, once it is on disk under its name."""
+        table.write_parquet(
+            self._staging, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=SEGMENT_ROWS_MAX
+        )
+        told = _synced(self._staging)
+        self._staging.replace(self.folder / name)
+        _sync_folder(self.folder)
+        return told
 
     def _table(self) -> pl.DataFrame:
         """All rows. A batch with a value that fits into no column, such as an integer of more than 64 bits, is left out
