@@ -14,6 +14,7 @@ from foresight.events import Quote, Timer
 from foresight.markets import SECOND_NS
 from foresight.record import recorder as module
 from foresight.record.kinds import Recorded
+from foresight.record.messages import Closed
 from foresight.record.reading import RunRecord
 from foresight.record.recorder import Recorder
 from foresight.record.writer_link import NICENESS
@@ -183,6 +184,78 @@ def test_a_patient_recorder_is_never_far_ahead_of_its_writer(tmp_path: Path, mon
                 recorded.recorder._unsent and recorded.recorder._unsent[0].data
             )
     assert recorded.read() == recorded.given
+
+
+@pytest.mark.parametrize("is_patient", [False, True])
+def test_a_writer_that_takes_nothing_is_ended_before_another_one_starts_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_patient: bool
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
+    with recording(tmp_path / "run", is_patient=is_patient) as recorded:
+        recorded.give(256)
+        recorded.until(lambda: not recorded.recorder._unsent, "the writer to take all")
+        stuck = writer_of(recorded)
+        os.kill(stuck, signal.SIGSTOP)
+        recorded.give(50_000)
+        recorded.until(lambda: recorded.told, "its end")
+        assert "took nothing for 0 s and is ended" in recorded.told[0]
+        monkeypatch.setattr(module, "PATIENCE_S", 60.0)
+        recorded.until(lambda: recorded.recorder._link and writer_of(recorded) != stuck, "another writer")
+        with pytest.raises(ProcessLookupError):
+            os.kill(stuck, 0)
+    assert recorded.read() == recorded.given
+    assert recorded.told[1:] == ["the record is written again"]
+
+
+def test_no_writer_starts_beside_one_that_has_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    with recording(tmp_path / "run") as recorded:
+        recorded.give(256)
+        first = recorded.recorder._link
+        assert first is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(first, "has_left", lambda: False)
+            os.kill(first.process.pid, signal.SIGKILL)
+            recorded.until(recorded.told.__len__, "its end")
+            for _ in range(5):
+                recorded.recorder.hand_over()
+            assert recorded.recorder._link is None
+        recorded.until(lambda: recorded.recorder._link is not None, "another writer")
+    assert recorded.read() == recorded.given
+
+
+class Unstartable:
+    """Stands for the writer's process, and counts how often it was tried."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def __call__(self, *_: object, **__: object) -> None:
+        self.tries += 1
+        raise OSError(12, "Cannot allocate memory")
+
+
+def test_a_writer_that_fails_is_tried_again_after_pauses_that_grow_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, tries_at, started = [1000.0], [], Unstartable()
+    monkeypatch.setattr(module, "RETRY_S", 5.0)
+    monkeypatch.setattr(module, "WriterLink", started)
+    monkeypatch.setattr(module, "CLOSE_S", 0.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: now_s[0])
+    recorded = Given(tmp_path / "run")
+    recorded.give(256)
+    for second in range(1_500):
+        before = started.tries
+        now_s[0] = 1000.0 + second
+        recorded.recorder.hand_over()
+        if started.tries > before:
+            tries_at.append(second)
+    assert tries_at == [5, 15, 35, 75, 155, 315, 615, 915, 1215]
+    assert len(recorded.told) == 1
+    recorded.recorder._heard(Closed(1))
+    assert recorded.recorder._pause_s == module.RETRY_S
+    recorded.recorder.close()
 
 
 @pytest.mark.parametrize("is_patient", [False, True])

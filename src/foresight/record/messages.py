@@ -1,6 +1,7 @@
 """What the bot and the process that writes its record say to each other: msgpack in frames with their length in front.
 
-The bot sends `Batch` and `Lost` and closes its end when it leaves; the writer says `Closed`, `Deleted`, `Undeleted` and `Refused`.
+The bot sends `Batch` and `Lost` and closes its end when it leaves; the writer says `Closed`, `Deleted`, `Undeleted`
+and `Refused`.
 """
 
 import struct

@@ -2,9 +2,9 @@
 
 On the loop an input is two appends to a list. Every BATCH_ROWS of them, or BATCH_NS of their time, are encoded and
 given to the socket of the writer process, which never makes the loop wait. What the writer has not closed into a
-segment stays here, so a writer that dies or meets a full disk loses nothing: another one is started and is sent it
-again. Only when WAITING_BYTES_MAX are kept so do new market inputs fall away; what fell away is put on record as soon
-as there is room. The bot goes on in any case.
+segment stays here, so a writer that dies or meets a full disk loses nothing: another one is started, after growing
+pauses and never beside one that lives, and is sent it again. Only when WAITING_BYTES_MAX are kept so do new market
+inputs fall away; what fell away is put on record as soon as there is room. The bot goes on in any case.
 """
 
 import time
@@ -27,10 +27,15 @@ WAITING_BYTES_MAX = 64 * 1024 * 1024
 UNSENT_BYTES_MAX = 1024 * 1024
 """How far a patient recorder, in lock-step, is ahead of its writer."""
 RETRY_S = 5.0
+RETRY_S_MAX = 300.0
+"""Pauses between two writers double up to here while nothing comes to disk: to start one takes half a second of a
+core."""
 CLOSE_S = 20.0
 LEAVE_S = 5.0
-PATIENCE_S = 30.0
-"""A writer that takes nothing for so long is ended, and another one is started."""
+PATIENCE_S = 60.0
+"""A writer that takes nothing for so long is ended, and then another one is started. To count an old record takes a
+process that gives way seconds."""
+UNDELETED = "undeleted"
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +68,7 @@ class Recorder:
         self._link: WriterLink | None = None
         self._leaving: list[WriterLink] = []
         self._next_start_s = self._moved_s = time.monotonic()
+        self._pause_s = RETRY_S
 
     def take(self, seq: int, event: Recorded) -> None:
         """One input. Waits for nothing, unless patient."""
@@ -167,15 +173,25 @@ class Recorder:
             self._start()
         if self._link is not None:
             self._send(self._link)
+            self._end_a_stuck(self._link)
             self._hear(self._link)
 
+    def _end_a_stuck(self, link: WriterLink) -> None:
+        """It is heard until it is no more: what it has closed before need not be sent again."""
+        if self._unsent and not link.is_ended and time.monotonic() - self._moved_s > PATIENCE_S:
+            link.end()
+            self._failed(f"the process that writes it took nothing for {PATIENCE_S:.0f} s and is ended")
+
     def _start(self) -> None:
-        if time.monotonic() < self._next_start_s:
+        """One after the other: none is started beside one that has not left."""
+        if self._leaving or time.monotonic() < self._next_start_s:
             return
         try:
             self._link = WriterLink(self._folder, self._keep_bytes, gives_way=not self.is_patient)
         except OSError as error:
             self._failed(f"no process can be started to write it: {error}")
+        else:
+            self._moved_s = time.monotonic()
 
     def _send(self, link: WriterLink) -> None:
         while self._unsent:
@@ -195,9 +211,10 @@ class Recorder:
         for report in reports:
             self._heard(report)
         if link.is_gone:
-            self._leave(link)
-            if self._kept_bytes:
+            if self._kept_bytes and not link.is_ended:
                 self._failed(refusal_in(reports) or "the process that writes it has ended")
+            self._leave(link)
+            link.end()  # it has closed its end, so it writes no more
 
     def _leave(self, link: WriterLink) -> None:
         """The next one is sent all that is not on disk."""
@@ -219,17 +236,19 @@ class Recorder:
                 cause = limit if why == LIMIT else "the disk is full, or nearly"
                 self._warn(f"{cause}: the oldest segments of the record go, up to {path} so far")
 
-            case Undeleted(text=text) if text not in self._told_of_deleting:
-                self._told_of_deleting.add(text)
+            case Undeleted(text=text) if UNDELETED not in self._told_of_deleting:
+                self._told_of_deleting.add(UNDELETED)
                 self._warn(f"the oldest segments of the record cannot be deleted: {text}; it grows beyond its limit")
 
     def _failed(self, why: str) -> None:
-        self._next_start_s = time.monotonic() + RETRY_S
+        self._next_start_s = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, RETRY_S_MAX)
         if self._failure is None:
             self._warn(f"the record cannot be written: {why}; it is tried again, and the bot goes on")
         self._failure = why
 
     def _recovered(self) -> None:
+        self._pause_s = RETRY_S
         if self._failure is not None:
             self._failure = None
             self._warn("the record is written again")
@@ -237,7 +256,7 @@ class Recorder:
     def _wait_for_writer(self) -> None:
         """Lock-step makes inputs faster than a disk takes them: until the writer has come near."""
         while self._link is not None and self._unsent_bytes - self._offset > UNSENT_BYTES_MAX:
-            if time.monotonic() - self._moved_s > PATIENCE_S:
-                self._link.is_gone = True
+            if self._link.is_ended:
+                return  # a disk that does not let go of it
             self._link.wait(0.1, for_room=True)
             self._move()

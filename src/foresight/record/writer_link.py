@@ -29,7 +29,7 @@ class WriterLink:
         self._socket, theirs = socket.socketpair()
         self._frames = Frames()
         self._decoder = msgspec.msgpack.Decoder(Report)
-        self.is_gone = False
+        self.is_gone = self.is_ended = False
         try:
             with theirs:
                 self._socket.setblocking(False)
@@ -105,16 +105,22 @@ class WriterLink:
         """Nothing more will be said either. The process may take a moment to leave."""
         self._socket.close()
 
+    def end(self) -> None:
+        """Kills the process, which is waited for by nobody: `has_left` tells when it is no more."""
+        self.is_ended = True
+        self.process.kill()
+
     def has_left(self) -> bool:
         return self.process.poll() is not None
 
     def see_off(self, seconds: float) -> None:
-        """Returns when the process has left; it is ended when it has not within so many seconds."""
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        """Returns when the process has left; it is ended when it has not within so many seconds. One that a dead disk
+        holds may outlive even that, and is not waited for."""
+        for _ in range(2):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(seconds)
+                return
             self.process.kill()
-            self.process.wait()
 
 
 def refusal_in(reports: list[Report]) -> str | None:
