@@ -15,15 +15,19 @@ from foresight.bot_folder import BotFolder
 from foresight.errors import BotFolderRefused, RecordRefused
 from foresight.events import Decided, Raised
 from foresight.ledger.projection import TradeRow, fold_trades
+from foresight.record.frames import lazy_frame
+from foresight.record.index import run_order
 from foresight.record.kinds import KINDS
-from foresight.record.reading import PATTERN, RunRecord
-from foresight.record.rows import FIELDS, KIND, SCHEMA, SEQ
+from foresight.record.reading import RunRecord
+from foresight.record.rows import FIELDS, KIND, SEQ
 from foresight.runtime.documents import PresenceDocument
 from foresight.runtime.journal import ledger_entries, opened_to_read
 from foresight.runtime.state_files import read_plain
 from foresight.strategy import Enter, Exit
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
+ANSWERS_AT_ONCE = 5_000
+"""As Python objects an answer takes ten times the room that it takes in a frame."""
 VERDICTS = pl.List(
     pl.Struct({"gate": pl.String, "answer": pl.String, "value": pl.Float64, "limit": pl.String, "unit": pl.String})
 )
@@ -72,21 +76,20 @@ class BotData:
 
     def runs(self) -> list[str]:
         """The names of all runs, oldest first."""
-        return sorted(path.parent.name for path in self.folder.runs.glob("*/journal.sqlite"))
+        names = (path.parent.name for path in self.folder.runs.glob("*/journal.sqlite"))
+        return sorted(names, key=run_order)
 
     def record(self, kind: str | None = None, run: str | None = None) -> pl.LazyFrame:
         """Every market input and timer on disk, in the engine's order: lazily, because a day is millions of rows.
 
         `kind` is the name of an event, such as `"Quote"`; the columns are then its own, else those of all kinds, null
-        where a kind has none. The newest half minute of a running bot is not there yet. Raises RecordRefused for a run
-        that has no record, and for a kind that is none."""
+        where a kind has none. The newest half minute of a running bot is not there yet. A segment that is damaged is
+        named by a warning when the frame is collected, and left out. Raises RecordRefused for a run that has no
+        record, and for a kind that is none."""
         folder = self.folder.record / self._run(run)
         if not folder.is_dir():
             raise RecordRefused(f"run {folder.name} has no record; [record] on was false, or there was no input yet")
-        files = sorted(folder.glob(PATTERN))
-        frame = pl.LazyFrame(schema=SCHEMA)
-        if files:
-            frame = pl.scan_parquet(files, schema=SCHEMA, missing_columns="insert", extra_columns="ignore")
+        frame = lazy_frame(folder)
         if kind is None:
             return frame
         if kind not in KINDS:
@@ -105,11 +108,14 @@ class BotData:
     def evaluations(self, run: str | None = None) -> pl.DataFrame:
         """Every answer of live code: which slot, due when, by which release, what it said. A signal is a column
         `signal_<name>`."""
+        parts = [_evaluations([])]
         with opened_to_read(self._journal(run)) as connection:
-            rows = connection.execute(
+            answers = connection.execute(
                 "SELECT seq, slot, market, due_ns, body FROM inputs WHERE kind IN ('Decided', 'Raised') ORDER BY seq"
-            ).fetchall()
-        return _evaluations(rows)
+            )
+            while rows := answers.fetchmany(ANSWERS_AT_ONCE):
+                parts.append(_evaluations(rows))
+        return pl.concat(parts, how="diagonal")
 
     def trades(self, run: str | None = None) -> pl.DataFrame:
         """All trades, open and closed, oldest first, folded from the journal: money is exact, in micros."""

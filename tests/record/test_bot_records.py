@@ -1,16 +1,23 @@
 """A bot and its record: what is taken, what is told, and that a run goes on without it."""
 
+import os
+import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import foresight
+from foresight import notebook
+from foresight.cli.replaying_runs import run_folder
 from foresight.errors import BotFolderRefused, RecordRefused
 from foresight.notebook import EVALUATIONS, PRESENCE, TRADES
 from foresight.record import recorder
 from foresight.record.exact import replay_run
+from foresight.record.reading import RunRecord
+from foresight.record.retention import Retention
 from foresight.record.rows import SCHEMA
+from foresight.record.segments import SegmentWriter
 from recorded import Written
 from runtime.operated import Operated, a_new_bot
 
@@ -176,6 +183,10 @@ def test_a_kind_has_its_own_columns_and_only_its_rows(everything: tuple[Path, st
 def test_a_bot_that_runs_is_opened_too_and_nothing_of_it_is_touched(operated: Operated) -> None:
     operated.run_for(30)
     operated.bot.sink.journal_writer.wait_for_disk()
+    until_s = time.monotonic() + 30
+    while not (operated.bot.folder.record / operated.bot.run.name).is_dir():
+        assert time.monotonic() < until_s, "waited 30 s for the process that writes the record"
+        time.sleep(0.01)
     data = foresight.open(str(operated.folder))
     before = sorted(path for path in operated.folder.rglob("*") if path.suffix != ".json")
     assert data.record().collect().height == 0
@@ -201,3 +212,97 @@ def test_what_the_record_lacks_is_a_frame(written: Written, tmp_path: Path) -> N
     assert missing.height == 1
     assert missing["first_seq"][0] == 1
     assert "is missing" in missing["text"][0]
+
+
+def a_bot_of(written: Written, home: Path) -> notebook.BotData:
+    (home / "bot.toml").write_text("")
+    return foresight.open(home)
+
+
+def split_in(folder: Path, parts: int) -> list[Path]:
+    """The same record in so many segments."""
+    events = list(RunRecord(folder).events())
+    for path in folder.iterdir():
+        path.unlink()
+    writer, size = SegmentWriter(folder), -(-len(events) // parts)
+    for at in range(0, len(events), size):
+        seqs, found = zip(*events[at : at + size], strict=True)
+        writer.add(list(seqs), list(found), size=1)
+        writer.close()
+    return sorted(folder.glob("*.parquet"))
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "torn", "missing", "torn without a line"])
+def test_a_frame_of_the_record_names_a_damaged_segment_and_gives_everything_else(
+    written: Written, tmp_path: Path, damage: str
+) -> None:
+    data = a_bot_of(written, tmp_path)
+    whole = data.record().collect()
+    paths = split_in(written.record, 4)
+    assert data.record().collect().equals(whole)
+    first, after = (int(path.stem) for path in paths[1:3])
+    if damage == "flipped":
+        flip_a_bit(paths[1])
+    elif damage == "missing":
+        paths[1].unlink()
+    else:
+        os.truncate(paths[1], paths[1].stat().st_size // 2)
+    if damage == "torn without a line":
+        lines = (written.record / "index.jsonl").read_bytes().splitlines(keepends=True)
+        (written.record / "index.jsonl").write_bytes(b"".join([lines[0], *lines[2:]]))
+    with pytest.warns(UserWarning, match=f"segment {paths[1]} .*; its inputs are left out") as told:
+        left = data.record().collect()
+    assert len(told) == 1
+    assert left.equals(whole.filter((pl.col("seq") < first) | (pl.col("seq") >= after)))
+    with pytest.warns(UserWarning, match="left out"):
+        spots = data.record("Spot").select("seq", "price").collect()
+    assert spots["seq"].to_list() == left.filter(kind="Spot")["seq"].to_list()
+
+
+def test_a_frame_of_the_record_says_nothing_of_what_was_deleted_to_keep_its_limit(
+    written: Written, tmp_path: Path
+) -> None:
+    data = a_bot_of(written, tmp_path)
+    paths = split_in(written.record, 3)
+    Retention(written.record.parent, sum(path.stat().st_size for path in paths) - 1).keep()
+    assert data.record().collect()["seq"][0] == int(paths[1].stem)
+
+
+def test_a_frame_of_the_record_takes_no_more_than_is_asked_for(written: Written, tmp_path: Path) -> None:
+    data = a_bot_of(written, tmp_path)
+    paths = split_in(written.record, 4)
+    frame = data.record()
+    rows = frame.collect()
+    spots = rows.filter(kind="Spot")
+    assert frame.filter(kind="Spot").head(3).collect().equals(spots.head(3))
+    assert frame.head(300).filter(kind="Spot").collect().equals(rows.head(300).filter(kind="Spot"))
+    assert frame.slice(rows.height - 10, 5).collect().equals(rows.slice(rows.height - 10, 5))
+    assert frame.tail(5).collect().equals(rows.tail(5))
+    assert frame.filter(pl.col("seq") < 0).collect().height == 0
+    flip_a_bit(paths[-1])
+    assert frame.head(5).collect().equals(rows.head(5)), "the last segment is not looked at"
+
+
+def test_evaluations_are_the_same_however_many_are_taken_at_once(
+    everything: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = foresight.open(everything[0])
+    whole = data.evaluations()
+    monkeypatch.setattr(notebook, "ANSWERS_AT_ONCE", 97)
+    assert data.evaluations().equals(whole)
+
+
+def test_the_newest_run_is_that_with_the_highest_number(tmp_path: Path) -> None:
+    (tmp_path / "bot.toml").write_text("")
+    for run in ("10000-live", "9999-live", "0001-live"):
+        for part in ("runs", "record"):
+            (tmp_path / "data" / part / run).mkdir(parents=True)
+        (tmp_path / "data/runs" / run / "journal.sqlite").touch()
+    assert foresight.open(tmp_path).runs() == ["0001-live", "9999-live", "10000-live"]
+    assert run_folder(tmp_path / "data/record", None).name == "10000-live"

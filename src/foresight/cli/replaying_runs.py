@@ -9,6 +9,7 @@ from rich.text import Text
 from foresight.cli.common import out, print_json
 from foresight.errors import RecordRefused
 from foresight.record.exact import Exact, replay_run
+from foresight.record.index import run_order
 
 
 def replay_record(path: Path, run: str | None, progress: Progress, *, json: bool) -> None:
@@ -35,7 +36,7 @@ def run_folder(path: Path, run: str | None) -> Path:
     RecordRefused."""
     if not path.is_dir():
         raise RecordRefused(f"{path} is no folder; name a bot's data/record, or the folder of one run in it")
-    runs = sorted(each for each in path.iterdir() if each.is_dir())
+    runs = sorted((each for each in path.iterdir() if each.is_dir()), key=lambda each: run_order(each.name))
     if run is not None:
         if path / run not in runs:
             names = ", ".join(each.name for each in runs) or "none"

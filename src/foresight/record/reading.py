@@ -57,20 +57,29 @@ class RunRecord:
             except RecordRefused as refused:
                 self._refuse(name, str(refused))
 
-    def _events_in(self, name: str) -> list[tuple[int, Recorded]]:
+    def content(self, name: str) -> bytes:
+        """A segment's bytes, checked where the index has their digest. Raises RecordRefused, naming it, for one that is
+        not there or not as it was written."""
         listed, path = self.segments.get(name), self.folder / name
         if not path.exists():
             why = f"has been deleted {self.removed[name]}" if name in self.removed else "is missing"
             raise RecordRefused(f"segment {path} {why}")
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RecordRefused(f"segment {path} cannot be read: {error.strerror}") from None
         if listed is not None and (len(content), digest_of(content)) != (listed.bytes, listed.digest):
             torn = f"torn: {len(content)} of {listed.bytes} bytes" if len(content) < listed.bytes else "damaged"
             raise RecordRefused(f"segment {path} is {torn}")
+        return content
+
+    def _events_in(self, name: str) -> list[tuple[int, Recorded]]:
+        content = self.content(name)
         try:
             found = events_of(pl.read_parquet(BytesIO(content)))
         except Exception as error:  # noqa: BLE001 - whatever polars makes of bytes that are no table: the file is named
-            raise RecordRefused(f"segment {path} cannot be read: {error}") from None
-        if listed is None and found:
+            raise RecordRefused(f"segment {self.folder / name} cannot be read: {error}") from None
+        if name not in self.segments and found:
             self.complete_to = max(self.complete_to, found[-1][0])
         return found
 
