@@ -3,6 +3,7 @@
 Every check gives an answer on every machine: what cannot be found out is a warning that says so, never an exception.
 """
 
+import contextlib
 import os
 import resource
 import shutil
@@ -29,10 +30,15 @@ CLOCK_DRIFT_WARN_MS = 5.0
 """In 200 ms a sound clock is slewed by 0.1 ms at most; more is a clock being set, or a machine that stalls."""
 
 SYNC_TIMEOUT_S = 2.0
-MIB = 2**20
-DISK_FAIL_BYTES = 100 * MIB
-DISK_WARN_BYTES = 1024 * MIB
-"""Sixteen simulated slots journal about 110 MB a day, so 1 GiB lasts for nine days."""
+MEGABYTE, GIGABYTE = 10**6, 10**9
+WEEK_DAYS = 7
+JOURNAL_DAY_BYTES = 302 * MEGABYTE
+"""Journal and ledger of sixteen slots (docs/benchmarks.md); nothing of them is ever deleted."""
+RECORD_DAY_BYTES = {"simulated": 132 * MEGABYTE, "local": 2_700 * MEGABYTE, "polymarket": 2_700 * MEGABYTE}
+"""By `[venue] source`: with the market inside, and over sockets, where most inputs are small changes of books."""
+DISK_FAIL_BYTES = 100 * MEGABYTE
+"""Eight hours of the journal."""
+DISK_WARN_BYTES = WEEK_DAYS * JOURNAL_DAY_BYTES
 
 HANDLES_FAIL = 64
 HANDLES_WARN = 256
@@ -91,14 +97,18 @@ def clock_sync_check(answer: str) -> Check:
     return Check("clock_sync", "warn", "unknown: timedatectl gives no answer", "see that NTP runs on the host")
 
 
-def space_check(free_bytes: int, folder: Path) -> Check:
-    found = f"{free_bytes // MIB:,} MiB are free at {folder}"
+def space_check(free_bytes: int, folder: Path, record_bytes: int = 0) -> Check:
+    """`record_bytes` is what the record will take in a week, of what `[record] keep_gb` leaves it."""
+    found = f"{free_bytes // MEGABYTE:,} MB are free at {folder}"
+    grows = f"journal and ledger of sixteen slots grow by {JOURNAL_DAY_BYTES // MEGABYTE} MB a day, and never shrink"
+    wanted = f"have {DISK_WARN_BYTES / GIGABYTE:.1f} GB free"
     if free_bytes < DISK_FAIL_BYTES:
-        return Check("disk_space", "fail", found, "free 1 GiB: the journal must never lack room")
+        return Check("disk_space", "fail", found, f"{wanted}: {grows}; without room for them nothing is entered")
     if free_bytes < DISK_WARN_BYTES:
-        return Check(
-            "disk_space", "warn", found, "free 1 GiB: sixteen slots fill it in about nine days; more lasts longer"
-        )
+        return Check("disk_space", "warn", found, f"{wanted}, a week of it: {grows}")
+    if free_bytes < DISK_WARN_BYTES + record_bytes:
+        takes = f"in a week the record takes {record_bytes / GIGABYTE:.1f} GB, and its oldest part goes on a full disk"
+        return Check("disk_space", "warn", found, f"free more, or lower [record] keep_gb: {takes}; {grows}")
     return Check("disk_space", "ok", found)
 
 
@@ -161,9 +171,25 @@ def _data_place(folder: BotFolder) -> Path:
 def _space(folder: BotFolder) -> Check:
     place = _data_place(folder)
     try:
-        return space_check(shutil.disk_usage(place).free, place)
+        return space_check(shutil.disk_usage(place).free, place, _record_week_bytes(folder))
     except OSError as error:
         return Check("disk_space", "fail", f"{place}: {error.strerror}", "name the bot folder with --bot")
+
+
+def _record_week_bytes(folder: BotFolder) -> int:
+    """What the record will take in a week, until it is at its limit. To look at 100,000 segments takes a second."""
+    try:
+        config = load_config(folder.root)
+    except ConfigRefused:  # a check of its own
+        return 0
+    if not config.record.on:
+        return 0
+    there_bytes = 0
+    for path in folder.record.glob("*/[0-9]*.parquet"):
+        with contextlib.suppress(OSError):  # a bot that runs deletes the oldest
+            there_bytes += path.stat().st_size
+    left_bytes = max(0, config.record.keep_gb * GIGABYTE - there_bytes)
+    return min(left_bytes, WEEK_DAYS * RECORD_DAY_BYTES[config.venue.source])
 
 
 def _writing(folder: BotFolder) -> Check:

@@ -1,12 +1,13 @@
 """The doctor: each check's verdict on both sides of its limits, and that it answers for any folder."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from foresight import doctor
 from foresight.bot_folder import init_bot
-from foresight.doctor import MIB, Check, checks
+from foresight.doctor import GIGABYTE, MEGABYTE, Check, checks
 
 NAMES = ["config", "secrets", "strategy", "python", "clock", "clock_sync", "disk_space", "disk_write", "ports"]
 
@@ -58,10 +59,12 @@ def test_a_secret_that_cannot_be_taken_fails_without_its_value(tmp_path: Path, m
         (doctor.clock_sync_check("yes"), "ok"),
         (doctor.clock_sync_check("no"), "warn"),
         (doctor.clock_sync_check("unknown"), "warn"),
-        (doctor.space_check(100 * MIB - 1, Path()), "fail"),
-        (doctor.space_check(100 * MIB, Path()), "warn"),
-        (doctor.space_check(1024 * MIB - 1, Path()), "warn"),
-        (doctor.space_check(1024 * MIB, Path()), "ok"),
+        (doctor.space_check(100 * MEGABYTE - 1, Path()), "fail"),
+        (doctor.space_check(100 * MEGABYTE, Path()), "warn"),
+        (doctor.space_check(7 * 302 * MEGABYTE - 1, Path()), "warn"),
+        (doctor.space_check(7 * 302 * MEGABYTE, Path()), "ok"),
+        (doctor.space_check(7 * 302 * MEGABYTE + 9, Path(), record_bytes=10), "warn"),
+        (doctor.space_check(7 * 302 * MEGABYTE + 10, Path(), record_bytes=10), "ok"),
         (doctor.handles_check(63), "fail"),
         (doctor.handles_check(64), "warn"),
         (doctor.handles_check(256), "ok"),
@@ -71,3 +74,41 @@ def test_a_secret_that_cannot_be_taken_fails_without_its_value(tmp_path: Path, m
 def test_a_verdict_on_both_sides_of_its_limit(check: Check, status: str) -> None:
     assert check.status == status
     assert (check.advice == doctor.NOTHING) == (status == "ok")
+
+
+@pytest.mark.parametrize(
+    ("toml", "there_bytes", "week_bytes"),
+    [
+        ("", 0, 7 * 2_700 * MEGABYTE),
+        ("", 19 * GIGABYTE, GIGABYTE),
+        ("", 21 * GIGABYTE, 0),
+        ('[venue]\nsource = "simulated"\n', 0, 7 * 132 * MEGABYTE),
+        ("[record]\nkeep_gb = 1\n", 0, GIGABYTE),
+        ("[record]\non = false\n", 0, 0),
+        ("[record]\nkeep_gb = -1\n", 0, 0),
+    ],
+)
+def test_the_room_of_a_week_counts_the_record_up_to_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, there_bytes: int, week_bytes: int
+) -> None:
+    (tmp_path / "bot.toml").write_text(toml)
+    segment = tmp_path / "data/record/0001-local/000000000001.parquet"
+    segment.parent.mkdir(parents=True)
+    with segment.open("wb") as file:
+        file.truncate(there_bytes)
+    free = doctor.DISK_WARN_BYTES + week_bytes
+    for free_bytes, status in ((free, "ok"), (free - 1, "warn")):
+        usage = shutil.disk_usage(tmp_path)._replace(free=free_bytes)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert by_name(checks(tmp_path))["disk_space"].status == status
+
+
+def test_a_week_of_journal_and_record_is_told_in_figures() -> None:
+    assert doctor.space_check(10**9, Path("bot")) == Check(
+        "disk_space",
+        "warn",
+        "1,000 MB are free at bot",
+        "have 2.1 GB free, a week of it: journal and ledger of sixteen slots grow by 302 MB a day, and never shrink",
+    )
+    told = doctor.space_check(10**10, Path(), record_bytes=doctor.RECORD_DAY_BYTES["local"] * 7).advice
+    assert "in a week the record takes 18.9 GB" in told
