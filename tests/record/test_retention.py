@@ -132,6 +132,17 @@ def test_only_segments_of_runs_are_counted_and_deleted(tmp_path: Path) -> None:
     assert [path.exists() for path in mine] == [False, True]
 
 
+def test_a_limit_that_is_much_lower_than_before_is_reached_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "DELETED_AT_ONCE", 4)
+    tiny(tmp_path / "0001-live", 10)
+    kept = Retention(tmp_path, 10)
+    for count in (6, 2, 1, 1):
+        kept.keep()
+        assert len(left(tmp_path)) == count
+
+
 # Counted once
 
 

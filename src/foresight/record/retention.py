@@ -27,6 +27,8 @@ ROOM_BYTES = 64 * 1024 * 1024
 segments."""
 NEWEST_KEPT = 120
 """Segments that no full disk takes away, the newest hour: where others fill the disk, something is left."""
+DELETED_AT_ONCE = 1_000
+"""A second's work, half a minute's of a slow disk, in which the writer takes nothing. More go after the next close."""
 STAGING = re.compile(r"\.staging(?:-(\d+))?\.parquet")
 NAME = re.compile(r"\d{12,}\.parquet")
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -93,9 +95,9 @@ class Retention:
         return self._delete(wanted, spared=NEWEST_KEPT, why=DISK)
 
     def _delete(self, wanted: int, *, spared: int, why: str) -> Gone | None:
-        """The oldest segments, until `wanted` bytes are gone, or so few are left."""
-        last = None
-        while wanted > 0 and self.count > spared:
+        """The oldest segments, until `wanted` bytes are gone, or so few are left, or DELETED_AT_ONCE are gone."""
+        last, least = None, max(spared, self.count - DELETED_AT_ONCE)
+        while wanted > 0 and self.count > least:
             run = self._runs[0]
             path, size = run.oldest()
             if not os.path.lexists(path):
