@@ -190,6 +190,8 @@ def test_what_is_gone_of_the_running_run_is_noticed_when_it_should_go(tmp_path: 
         path.unlink()
     assert [gone.path for gone in kept.keep()] == [paths[4]]
     assert left(tmp_path) == [f"0001-live/{path.name}" for path in paths[5:]]
+    named = [line.name for line in read_lines(tmp_path / "0001-live") if isinstance(line, Removed)]
+    assert named == [paths[4].name], "what somebody else has deleted is not said to be deleted by us"
 
 
 # A full disk
