@@ -12,15 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from foresight.bot_folder import BotFolder
 from foresight.config import load_config
 from foresight.errors import ConfigRefused, SecretRefused
-from foresight.secrets import load_secrets
+from foresight.feeds.endpoints import REAL, Endpoints, local
+from foresight.secrets import ORACLE_SECRETS, load_secrets
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -30,6 +34,7 @@ CLOCK_DRIFT_WARN_MS = 5.0
 """In 200 ms a sound clock is slewed by 0.1 ms at most; more is a clock being set, or a machine that stalls."""
 
 SYNC_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 3.0
 MEGABYTE, GIGABYTE = 10**6, 10**9
 WEEK_DAYS = 7
 JOURNAL_DAY_BYTES = 302 * MEGABYTE
@@ -67,8 +72,8 @@ def checks(bot: Path) -> list[Check]:
         clock_sync_check(_clock_sync()),
         _space(folder),
         _writing(folder),
-        _ports(),
-        _reachability(),
+        _loopback(),
+        _reachability(folder),
         handles_check(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
     ]
 
@@ -130,10 +135,21 @@ def _config(bot: Path) -> list[Check]:
     slots = len(config.slots.assets) * len(config.slots.timeframes)
     valid = Check("config", "ok", f"bot.toml is valid: {slots} slots, source {config.venue.source}")
     try:
-        count = len(load_secrets(config, os.environ))
+        found = load_secrets(config, os.environ)
     except SecretRefused as refused:
         return [valid, Check("secrets", "fail", str(refused), "correct it where the secret is kept, not in bot.toml")]
-    return [valid, Check("secrets", "ok", f"{count} found; the simulated venue needs none")]
+    return [valid, secrets_check(config.venue.source, found)]
+
+
+def secrets_check(source: str, found: Collection[str]) -> Check:
+    """`found` are the names of the secrets that there are."""
+    if source != "polymarket":
+        return Check("secrets", "ok", f"{len(found)} found; a venue on this machine needs none")
+    missing = [name for name in ORACLE_SECRETS if name not in found]
+    if not missing:
+        return Check("secrets", "ok", f"{len(found)} found, those of the oracle among them")
+    absent = f"{', '.join(missing)} missing: the bot goes without the oracle, and takes prices to beat from the website"
+    return Check("secrets", "warn", absent, "keep them as docs/configuration.md says")
 
 
 def _strategy(folder: BotFolder) -> Check:
@@ -211,16 +227,50 @@ def _writing(folder: BotFolder) -> Check:
     return Check("disk_write", "ok", f"write, fsync and rename work at {place}")
 
 
-def _ports() -> Check:
+def _loopback() -> Check:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
     except OSError as error:
-        return Check("ports", "warn", f"loopback cannot be used: {error.strerror}", "none is needed in this version")
-    return Check("ports", "ok", f"none is needed in this version; loopback works (tried port {port})")
+        advice = 'bring the loopback interface up, or keep the market inside the bot: [venue] source = "simulated"'
+        return Check("ports", "fail", f"loopback, where the local venue is, cannot be used: {error.strerror}", advice)
+    return Check("ports", "ok", f"loopback works (tried port {port}); a local venue takes a port that is free")
 
 
-def _reachability() -> Check:
-    """The simulated venue is the only source that `bot.toml` can name."""
-    return Check("reachability", "ok", "the source is simulated: nothing outside this machine is needed")
+def _reachability(folder: BotFolder) -> Check:
+    try:
+        venue = load_config(folder.root).venue
+    except ConfigRefused:
+        return Check("reachability", "warn", "unknown: bot.toml names no venue", "correct bot.toml first")
+    if venue.source == "polymarket":
+        return reachability_check(REAL)
+    if venue.source == "local" and venue.address:
+        return reachability_check(local(venue.address))
+    return Check("reachability", "ok", f"the source is {venue.source}: nothing outside this machine is needed")
+
+
+def reachability_check(endpoints: Endpoints) -> Check:
+    """Whether each host takes connections."""
+    hosts = sorted({_host_of(url) for url in msgspec.structs.astuple(endpoints) if url})
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        answers = dict(zip(hosts, pool.map(_refusal_of, hosts), strict=True))
+    refusals = [f"{host}:{port} {why}" for (host, port), why in answers.items() if why]
+    if refusals:
+        advice = "see that this machine may reach them; a local venue must have been started: `foresight venue`"
+        return Check("reachability", "fail", f"{len(refusals)} of {len(hosts)} hosts: {'; '.join(refusals)}", advice)
+    return Check("reachability", "ok", f"{len(hosts)} hosts take connections")
+
+
+def _host_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+
+
+def _refusal_of(host: tuple[str, int]) -> str:
+    """Why no connection can be made; empty where one can."""
+    try:
+        socket.create_connection(host, timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

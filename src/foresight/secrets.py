@@ -20,6 +20,8 @@ NOT_HERE = (
     "secrets come from the environment (FORESIGHT_SECRET_<NAME>) or from a file outside the bot folder that "
     "`[secrets] file` names; take it out, and replace it if anybody else may have seen it"
 )
+ORACLE_SECRETS = ("polymarket_key", "polymarket_secret", "polymarket_passphrase")
+"""What the real venue's oracle wants even to be read."""
 PREFIX = "FORESIGHT_SECRET_"
 HIDDEN = "***"
 FILE_BYTES_MAX = 65_536

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from foresight.cli.sockets import SECRETS, StandingCredentials
+from foresight.cli.sockets import StandingCredentials
 from foresight.config import load_config
 from foresight.feeds.polybolt import Credentials
-from foresight.secrets import load_secrets
+from foresight.secrets import ORACLE_SECRETS, load_secrets
 
 
 def write(file: Path, text: str, mode: int = 0o600) -> None:
@@ -17,7 +17,7 @@ def write(file: Path, text: str, mode: int = 0o600) -> None:
 
 
 def three(value: str) -> str:
-    return "".join(f"{name} = {json.dumps(f'{name}-{value}')}\n" for name in SECRETS)
+    return "".join(f"{name} = {json.dumps(f'{name}-{value}')}\n" for name in ORACLE_SECRETS)
 
 
 @pytest.fixture(name="file")
@@ -29,20 +29,20 @@ def _file(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="standing")
 def _standing(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> StandingCredentials:
-    for name in SECRETS:
+    for name in ORACLE_SECRETS:
         monkeypatch.delenv(f"FORESIGHT_SECRET_{name.upper()}", raising=False)
     bot = tmp_path / "bot"
     bot.mkdir()
     (bot / "bot.toml").write_text(f'[venue]\nsource = "polymarket"\n\n[secrets]\nfile = {json.dumps(str(file))}\n')
     config = load_config(bot)
     secrets = load_secrets(config, {})
-    return StandingCredentials(config, Credentials(*(secrets[name] for name in SECRETS)))
+    return StandingCredentials(config, Credentials(*(secrets[name] for name in ORACLE_SECRETS)))
 
 
 def test_a_changed_file_is_presented_next(standing: StandingCredentials, file: Path) -> None:
-    assert standing().revealed() == tuple(f"{name}-old" for name in SECRETS)
+    assert standing().revealed() == tuple(f"{name}-old" for name in ORACLE_SECRETS)
     write(file, three("new"))
-    assert standing().revealed() == tuple(f"{name}-new" for name in SECRETS)
+    assert standing().revealed() == tuple(f"{name}-new" for name in ORACLE_SECRETS)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_changed_file_is_presented_next(standing: StandingCredentials, file: P
 )
 def test_while_the_file_cannot_be_read_the_last_ones_count(broken, standing: StandingCredentials, file: Path) -> None:
     broken(file)
-    assert standing().revealed() == tuple(f"{name}-old" for name in SECRETS)
+    assert standing().revealed() == tuple(f"{name}-old" for name in ORACLE_SECRETS)
     write(file, three("new"))
-    assert standing().revealed() == tuple(f"{name}-new" for name in SECRETS)
+    assert standing().revealed() == tuple(f"{name}-new" for name in ORACLE_SECRETS)
 
 
 def test_the_environment_wins_over_a_changed_file(
@@ -69,4 +69,4 @@ def test_the_environment_wins_over_a_changed_file(
     monkeypatch.setenv("FORESIGHT_SECRET_POLYMARKET_KEY", "of the environment")
     write(file, three("new"))
     key, *others = standing().revealed()
-    assert (key, others) == ("of the environment", [f"{name}-new" for name in SECRETS[1:]])
+    assert (key, others) == ("of the environment", [f"{name}-new" for name in ORACLE_SECRETS[1:]])

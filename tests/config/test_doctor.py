@@ -1,13 +1,18 @@
 """The doctor: each check's verdict on both sides of its limits, and that it answers for any folder."""
 
+import re
 import shutil
+import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from foresight import doctor
 from foresight.bot_folder import init_bot
-from foresight.doctor import GIGABYTE, MEGABYTE, Check, checks
+from foresight.doctor import GIGABYTE, MEGABYTE, Check, checks, reachability_check, secrets_check
+from foresight.feeds.endpoints import local
+from foresight.secrets import ORACLE_SECRETS
 
 NAMES = ["config", "secrets", "strategy", "python", "clock", "clock_sync", "disk_space", "disk_write", "ports"]
 
@@ -112,3 +117,43 @@ def test_a_week_of_journal_and_record_is_told_in_figures() -> None:
     )
     told = doctor.space_check(10**10, Path(), record_bytes=doctor.RECORD_DAY_BYTES["local"] * 7).advice
     assert "in a week the record takes 18.9 GB" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "found", "status", "says"),
+    [
+        ("local", (), "ok", "0 found; a venue on this machine needs none"),
+        ("simulated", ("spare",), "ok", "1 found"),
+        ("polymarket", ORACLE_SECRETS, "ok", "3 found, those of the oracle among them"),
+        ("polymarket", ORACLE_SECRETS[:2], "warn", "polymarket_passphrase missing: the bot goes without the oracle"),
+    ],
+)
+def test_secrets_are_missed_only_where_a_venue_wants_them(
+    source: str, found: tuple[str, ...], status: str, says: str
+) -> None:
+    check = secrets_check(source, found)
+    assert (check.status, check.found[: len(says)]) == (status, says)
+
+
+def test_every_host_of_a_venue_is_tried_and_those_that_refuse_are_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as open_host, socket.create_server(("127.0.0.1", 0)) as closed:
+        there, absent = open_host.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        assert reachability_check(local(f"http://127.0.0.1:{there}")).found == "1 hosts take connections"
+        mixed = msgspec.structs.replace(local(f"http://127.0.0.1:{there}"), rtds=f"ws://127.0.0.1:{absent}/ws")
+        check = reachability_check(mixed)
+    assert check.status == "fail"
+    assert check.found == f"1 of 2 hosts: 127.0.0.1:{absent} Connection refused"
+
+
+def test_the_venue_that_the_bot_is_to_join_is_tried(tmp_path: Path) -> None:
+    init_bot(tmp_path)
+    assert by_name(checks(tmp_path))["reachability"].found.startswith("the source is local: nothing outside")
+    with socket.create_server(("127.0.0.1", 0)) as venue:
+        address = f"http://127.0.0.1:{venue.getsockname()[1]}"
+        file = tmp_path / "bot.toml"
+        text, count = re.subn(r'(?m)^address = ""', f'address = "{address}"', file.read_text())
+        assert count == 1
+        file.write_text(text)
+        assert by_name(checks(tmp_path))["reachability"].status == "ok"
+    assert by_name(checks(tmp_path))["reachability"].status == "fail"

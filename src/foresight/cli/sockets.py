@@ -15,9 +15,8 @@ from foresight.feeds.feeds import Feeds, Plan
 from foresight.feeds.polybolt import Credentials
 from foresight.runtime.embedded_venue import EmbeddedVenue
 from foresight.runtime.live_market import Joined, LiveMarket, join, make_feeds, opened
-from foresight.secrets import Secret, SecretsHome, load_secrets
+from foresight.secrets import ORACLE_SECRETS, Secret, SecretsHome, load_secrets
 
-SECRETS = ("polymarket_key", "polymarket_secret", "polymarket_passphrase")
 LOCAL_CREDENTIALS = Credentials(
     Secret("00000000-0000-4000-8000-000000000001"), Secret("bG9jYWwtdmVudWUtc2VjcmV0LTAwMDAwMDE="), Secret("0" * 64)
 )
@@ -122,13 +121,13 @@ def _credentials(config: Config, telling: Telling) -> Callable[[], Credentials] 
     if config.venue.source != "polymarket":
         return lambda: LOCAL_CREDENTIALS
     secrets = load_secrets(config, os.environ)
-    missing = [name for name in SECRETS if name not in secrets]
+    missing = [name for name in ORACLE_SECRETS if name not in secrets]
     if missing:
         telling(
             f"the oracle is not heard: the secrets {', '.join(missing)} are missing; prices to beat are the website's"
         )
         return None
-    return StandingCredentials(config, Credentials(*(secrets[name] for name in SECRETS)))
+    return StandingCredentials(config, Credentials(*(secrets[name] for name in ORACLE_SECRETS)))
 
 
 class StandingCredentials:
@@ -142,8 +141,8 @@ class StandingCredentials:
     def __call__(self) -> Credentials:
         with contextlib.suppress(SecretRefused):
             secrets = load_secrets(self._config, os.environ)
-            if all(name in secrets for name in SECRETS):
-                self._last = Credentials(*(secrets[name] for name in SECRETS))
+            if all(name in secrets for name in ORACLE_SECRETS):
+                self._last = Credentials(*(secrets[name] for name in ORACLE_SECRETS))
         return self._last
 
 

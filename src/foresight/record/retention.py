@@ -54,9 +54,9 @@ def is_full(error: BaseException) -> bool:
 
 
 class Retention:
-    """All segments of all runs below `record`, the oldest run's first; what writers have left half written that are no
-    more goes when they are counted. Every method raises OSError for a segment that
-    cannot be deleted; those behind it then stay."""
+    """All segments of all runs below `record`, the oldest run's first. What writers that are no more have left half
+    written goes when they are counted. Every method raises OSError for a segment that cannot be deleted; those behind
+    it then stay."""
 
     def __init__(self, record: Path, bytes_max: int, free: Callable[[Path], int] = free_bytes) -> None:
         self._record = record
