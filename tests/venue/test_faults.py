@@ -450,6 +450,17 @@ def test_a_stale_gamma_shows_a_resolved_market_as_open() -> None:
     with_venue(work)
 
 
+def test_each_answer_of_a_stale_gamma_is_one_hit_and_open_markets_are_none() -> None:
+    async def work(venue: Venue) -> None:
+        venue.tell(resolved())
+        both = "/gamma/markets?" + "&".join(f"slug={market.market_id}" for market in (BTC, LATER))
+        await venue.fault("stale_gamma", count=2)
+        for shown in ([False, False], [False, False], [False]):
+            assert [row["closed"] for row in (await venue.get(both))[1]] == shown
+
+    with_venue(work, markets=(BTC, LATER))
+
+
 def test_metadata_are_missing() -> None:
     async def work(venue: Venue) -> None:
         venue.tell(an_average(1.0, NOON_NS), a_price(1.0, after_s=100))

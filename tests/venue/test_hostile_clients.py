@@ -75,6 +75,7 @@ QUERIES = (
     ("/gamma/markets", ("slug", "limit", "offset", "closed", "condition_ids", "end_date_min", "ascending")),
     ("/gamma/events/keyset", ("limit", "after_cursor", "series_slug")),
     ("/data/v2/trades", ("condition_id", "limit", "start", "end", "cursor", "side", "user", "event_id")),
+    ("/data/v2/trades?filter_type=CASH", ("filter_amount",)),
     ("/data/v2/resolutions", ("condition_id", "event_id", "question_id")),
     ("/api/crypto/crypto-price?symbol=BTC&variant=fiveminute", ("eventStartTime", "endDate")),
     ("/api/v3/exchangeInfo", ("symbol", "symbols")),

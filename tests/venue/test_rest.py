@@ -10,10 +10,10 @@ from serving import BTC, NoEvents, Venue, a_price, with_venue
 from builders import NOON_NS, a_market, seconds
 from foresight.errors import VenueRefused
 from foresight.events import Printed, Reference, Resolved
-from foresight.markets import MINUTE_NS
+from foresight.markets import MINUTE_NS, Market
 from foresight.money import micros
 from foresight.runtime.clock import PacedClock
-from foresight.venue import VenueServer, VenueSettings
+from foresight.venue import VenueServer, VenueSettings, data_documents, data_trades
 
 NOON_MS = NOON_NS // 1_000_000
 LATER = a_market(start_ns=NOON_NS + 5 * MINUTE_NS)
@@ -299,6 +299,79 @@ def test_trades_are_paged_newest_first_and_makers_are_shown_when_asked_for() -> 
         assert (await venue.get("/data/v2/trades?limit=x"))[0] == 400
         unknown = "0x" + "ab" * 32
         assert (await venue.get(f"/data/v2/trades?condition_id={unknown}"))[1]["data"] == []
+
+    with_venue(work)
+
+
+def some_trades(venue: Venue, count: int, *, first: int = 0, market: Market = BTC) -> None:
+    """One a second, the n-th of n shares."""
+    for n in range(first, first + count):
+        venue.tell(Printed(NOON_NS + seconds(2 + n), market.up, micros(0.54), micros(1 + n)))
+
+
+def test_a_page_of_trades_goes_on_where_the_last_one_ended_while_trades_arrive() -> None:
+    async def work(venue: Venue) -> None:
+        venue.book(0.52, 0.54)
+        some_trades(venue, 4)
+        some_trades(venue, 3, first=4, market=LATER)
+        sizes: list[float] = []
+        cursor = ""
+        for arrived in range(7, 16):
+            page = (await venue.get(f"/data/v2/trades?limit=3&taker_only=false&cursor={cursor}"))[1]
+            sizes += [row["size"] for row in page["data"]]
+            cursor = page["pagination"]["next_cursor"]
+            if cursor is None:
+                break
+            some_trades(venue, 1, first=arrived, market=BTC if arrived % 2 else LATER)
+        assert sizes == [float(n) for n in (7, 6, 5, 4, 3, 2, 1) for _ in ("taker", "maker")]
+
+    with_venue(work, markets=(BTC, LATER))
+
+
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        ("filter_type=TOKENS&filter_amount=3", [5.0, 4.0, 3.0]),
+        ("filterType=cash&filterAmount=2.16", [5.0, 4.0]),
+        ("filter_type=CASH&filter_amount=2.160001", [5.0]),
+    ],
+)
+def test_trades_are_filtered_by_shares_and_by_dollars(words: str, sizes: list[float]) -> None:
+    async def work(venue: Venue) -> None:
+        venue.book(0.52, 0.54)
+        some_trades(venue, 5)
+        assert [row["size"] for row in (await venue.get(f"/data/v2/trades?{words}"))[1]["data"]] == sizes
+
+    with_venue(work)
+
+
+@pytest.mark.parametrize(
+    "words", ["filter_type=CASH", "filter_amount=1", "filter_type=GOLD&filter_amount=1", "cursor=2"]
+)
+def test_half_a_filter_and_what_is_no_cursor_are_refused(words: str) -> None:
+    async def work(venue: Venue) -> None:
+        assert (await venue.get(f"/data/v2/trades?{words}"))[0] == 400
+
+    with_venue(work)
+
+
+def test_a_page_looks_at_a_limited_number_of_trades_and_its_cursor_says_where_the_next_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(data_trades, "LOOKED_AT_MAX", 2)
+    built: list[str] = []
+    monkeypatch.setattr(data_documents, "transaction_hash", lambda slug, number: built.append(slug) or str(number))
+
+    async def work(venue: Venue) -> None:
+        venue.book(0.52, 0.54)
+        some_trades(venue, 5)
+        path, cursor, pages = "/data/v2/trades?filter_type=TOKENS&filter_amount=4&cursor=", "", []
+        while cursor is not None:
+            page = (await venue.get(path + cursor))[1]
+            pages.append([row["size"] for row in page["data"]])
+            cursor = page["pagination"]["next_cursor"]
+        assert pages == [[5.0, 4.0], [], []]
+        assert len(built) == 2  # of what is not shown no document is made
 
     with_venue(work)
 

@@ -17,7 +17,7 @@ TRADES_KEPT = 2_000
 """Trades that one market keeps for the Data API; the venue pages through all, and 15 minutes seldom have more."""
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """A trade of others; `side` is the taker's, read off the book when the source does not tell."""
 
     at_ns: int

@@ -1,11 +1,15 @@
 """The Data API's public routes, and the website's (venue spec §5.13, §7.3, §8)."""
 
+import re
+from decimal import Decimal
+
 from aiohttp import web
 
 from foresight.markets import SECOND_NS
+from foresight.money import MICROS
 from foresight.venue import data_documents, gamma_documents
 from foresight.venue.answers import answer, is_true, whole
-from foresight.venue.data_documents import TradesAsked
+from foresight.venue.data_trades import LIMIT_USUAL, Measure, TradesAsked, page_of, place_of
 from foresight.venue.desk import Desk
 from foresight.venue.documents import Document, from_iso, milliseconds
 from foresight.venue.listings import Listing
@@ -13,6 +17,7 @@ from foresight.venue.listings import Listing
 CONDITION_NAMES = ("condition_id", "condition", "conditionId")
 VARIANTS = {"fiveminute": "5m", "fifteen": "15m"}
 _CONDITION_LENGTH = 66
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 
 
 class DataRoutes:
@@ -36,7 +41,7 @@ class DataRoutes:
         event = query.get("event_id", query.get("eventId"))
         if event is not None:
             listings = [listing for listing in listings if listing.identity.event_id == event]
-        return answer(data_documents.trades(listings, asked))
+        return answer(data_documents.trades(page_of(listings, asked)))
 
     async def _resolutions(self, request: web.Request) -> web.Response:
         conditions = _conditions(request)
@@ -111,20 +116,41 @@ def _are_conditions(conditions: list[str]) -> bool:
 
 
 def _trades_asked(request: web.Request) -> TradesAsked | None:
-    limit = whole(request, "limit", default=data_documents.LIMIT_USUAL, least=1, most=data_documents.LIMIT_MAX)
+    """None for parameters that cannot be meant."""
+    query = request.query
+    limit = whole(request, "limit", default=LIMIT_USUAL, least=1, most=data_documents.LIMIT_MAX)
     start_s = whole(request, "start", default=0, least=0, most=2**62)
     end_s = whole(request, "end", default=2**62, least=0, most=2**62)
-    offset = whole(request, "cursor", default=0, least=0, most=10**9)
-    side = request.query.get("side", "").upper()
-    if limit is None or start_s is None or end_s is None or offset is None or side not in ("", "BUY", "SELL"):
+    side, cursor, measured = query.get("side", "").upper(), query.get("cursor", ""), _least(request)
+    if limit is None or start_s is None or end_s is None or measured is None or side not in ("", "BUY", "SELL"):
         return None
-    takers = request.query.get("taker_only", request.query.get("takerOnly"))
+    after = place_of(cursor)
+    if cursor and after is None:
+        return None
     return TradesAsked(
-        takers_only=is_true(takers, default=True),
+        takers_only=is_true(query.get("taker_only", query.get("takerOnly")), default=True),
         side=side,
-        user=request.query.get("user", ""),
+        user=query.get("user", "").lower(),
         start_s=start_s,
         end_s=end_s,
+        measure=measured[0],
+        least_micros=measured[1],
         limit=limit,
-        offset=offset,
+        after=after,
     )
+
+
+def _least(request: web.Request) -> tuple[Measure, int] | None:
+    """The size from which on trades are wanted; None where only half of it is told, or something else."""
+    query = request.query
+    kind = query.get("filter_type", query.get("filterType", "")).upper()
+    amount = query.get("filter_amount", query.get("filterAmount", ""))
+    if not kind and not amount:
+        return "", 0
+    if not _AMOUNT.fullmatch(amount):
+        return None
+    match kind:
+        case "CASH" | "TOKENS":
+            return kind, int(Decimal(amount) * MICROS)
+        case _:
+            return None

@@ -1,6 +1,7 @@
 """Gamma: markets by slug, condition or token (venue spec §3.2). Closed ones are hidden unless asked for."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 
 from aiohttp import web
 
@@ -38,13 +39,13 @@ class GammaRoutes:
         listing = self._of_slug(request.match_info["slug"])
         if listing is None:
             return answer(NOT_FOUND, status=404)
-        return answer(self._row("markets", listing))
+        return answer(self._row("markets", listing, is_stale=self._is_stale(listing)))
 
     async def _event(self, request: web.Request) -> web.Response:
         listing = self._of_slug(request.match_info["slug"])
         if listing is None:
             return answer(NOT_FOUND, status=404)
-        return answer(self._row("events", listing))
+        return answer(self._row("events", listing, is_stale=self._is_stale(listing)))
 
     def _list(self, kind: str) -> Handler:
         async def handle(request: web.Request) -> web.Response:
@@ -52,8 +53,8 @@ class GammaRoutes:
             limit = whole(request, "limit", default=LIMIT_USUAL, least=1, most=LIMIT_MAX)
             if offset is None or limit is None or offset > OFFSET_MAX:
                 return answer({"type": "validation error", "error": "offset is invalid"}, status=422)
-            found = list(self._chosen(request))
-            return answer([self._row(kind, listing) for listing in found[offset : offset + limit]])
+            found = islice(self._chosen(request), offset, offset + limit)
+            return answer([self._row(kind, listing, is_stale=is_stale) for listing, is_stale in found])
 
         return handle
 
@@ -63,24 +64,28 @@ class GammaRoutes:
             start = whole(request, "after_cursor", default=0, least=0, most=10**9)
             if limit is None or start is None:
                 return answer({"type": "validation error", "error": "cursor or limit is invalid"}, status=422)
-            found = list(self._chosen(request))
-            told: Document = {kind: [self._row(kind, listing) for listing in found[start : start + limit]]}
-            return answer(told | ({"next_cursor": str(start + limit)} if start + limit < len(found) else {}))
+            found = list(islice(self._chosen(request), start, start + limit + 1))
+            told: Document = {
+                kind: [self._row(kind, listing, is_stale=is_stale) for listing, is_stale in found[:limit]]
+            }
+            return answer(told | ({"next_cursor": str(start + limit)} if len(found) > limit else {}))
 
         return handle
 
-    def _chosen(self, request: web.Request) -> Iterator[Listing]:
-        """What the filters leave, in the order of the windows' ends."""
-        query, now_ns = request.query, self._desk.clock.now_ns()
+    def _chosen(self, request: web.Request) -> Iterator[tuple[Listing, bool]]:
+        """What the filters leave, in the order of the windows' ends, each with whether it is shown as it was before its
+        resolution."""
+        query = request.query
         wants_closed = is_true(query.get("closed"), default=False)
         after_ns = from_iso(query.get("end_date_min", "")) or 0
         series = query.get("series_slug")
         candidates = self._candidates(request)
         for listing in sorted(candidates, key=_end_and_slug, reverse=query.get("ascending", "true") == "false"):
-            is_closed = gamma_documents.market(listing, self._view(listing, now_ns))["closed"]
-            is_series = series in (None, gamma_documents.series_slug(listing))
-            if is_closed == wants_closed and listing.market.end_ns >= after_ns and is_series:
-                yield listing
+            if listing.market.end_ns < after_ns or series not in (None, gamma_documents.series_slug(listing)):
+                continue
+            is_stale = self._is_stale(listing)
+            if (listing.winner is not None and not is_stale) == wants_closed:
+                yield listing, is_stale
 
     def _candidates(self, request: web.Request) -> list[Listing]:
         listings, query, now_ns = self._desk.state.listings, request.query, self._desk.clock.now_ns()
@@ -103,20 +108,17 @@ class GammaRoutes:
         is_there = listing is not None and gamma_documents.is_listed(listing, self._desk.clock.now_ns())
         return listing if is_there else None
 
-    def _row(self, kind: str, listing: Listing) -> Document:
-        view = self._view(listing, self._desk.clock.now_ns())
+    def _row(self, kind: str, listing: Listing, *, is_stale: bool) -> Document:
+        settings, now_ns = self._desk.settings, self._desk.clock.now_ns()
         if kind == "markets":
-            return gamma_documents.market(listing, view)
+            return gamma_documents.market(listing, GammaView(settings, now_ns, is_stale=is_stale))
+        is_bare = self._desk.faults.find("metadata_missing", listing.labels()) is not None
+        view = GammaView(settings, now_ns, is_stale=is_stale, is_without_metadata=is_bare)
         return gamma_documents.event(listing, self._desk.state.prices_of(listing.market.asset), view)
 
-    def _view(self, listing: Listing, now_ns: int) -> GammaView:
-        faults, labels = self._desk.faults, listing.labels()
-        return GammaView(
-            self._desk.settings,
-            now_ns,
-            is_stale=faults.find("stale_gamma", labels) is not None,
-            is_without_metadata=faults.find("metadata_missing", labels) is not None,
-        )
+    def _is_stale(self, listing: Listing) -> bool:
+        """Asked once for each answer: where a fault has a count, this spends one. An open market has nothing stale."""
+        return listing.winner is not None and self._desk.faults.find("stale_gamma", listing.labels()) is not None
 
 
 def _end_and_slug(listing: Listing) -> tuple[int, str]:
