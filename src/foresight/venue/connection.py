@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from aiohttp import WSMsgType, web
 
@@ -15,6 +16,8 @@ QUEUE_MAX = 20_000
 and every other channel closes the connection, for a client of theirs must not miss any."""
 CLOSE_S = 0.5
 """How long a close waits for the other side to close as well."""
+ABORT_S = 5.0
+"""How long after its end a connection may still send what is queued: one that nobody reads is cut off then."""
 
 
 class Connection:
@@ -28,9 +31,10 @@ class Connection:
         self._socket = socket
         self._request = request
         self._faults = faults
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, WSMsgType]] = deque()
         self._is_due = asyncio.Event()
         self._end: End | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.gone = asyncio.Event()
 
     @property
@@ -49,7 +53,8 @@ class Connection:
             self._overflow(said)
             return
         labels = said.labels | self.labels
-        self._waiting.extend(self._faults.frames(said.body, kind=said.kind, labels=labels, receiver=id(self)))
+        bodies = self._faults.frames(said.body, kind=said.kind, labels=labels, receiver=id(self))
+        self._waiting.extend([(body, WSMsgType.TEXT) for body in bodies])
         self._is_due.set()
 
     def answer(self, answers: Iterable[Say | End]) -> None:
@@ -60,12 +65,21 @@ class Connection:
                 self.say(answer)
 
     def end(self, end: End) -> None:
-        """Close after what is queued has been sent; 1006 at once and without a close frame."""
-        if self._end is None:
-            self._end = end
-            if end.code == ABNORMAL:
-                self._waiting.clear()
-            self._is_due.set()
+        """Close after what is queued has been sent, or a few seconds later; 1006 at once and without a close frame."""
+        if self._end is not None or self.gone.is_set():
+            return
+        self._end = end
+        if end.code == ABNORMAL:
+            self._waiting.clear()
+            self._abort()
+        else:
+            self._later(ABORT_S, self._abort)
+        self._is_due.set()
+
+    def end_later(self, end: End, seconds: float) -> None:
+        """The same after a while, if it is still open then; the last one who asks counts."""
+        if self._end is None and not self.gone.is_set():
+            self._later(seconds, partial(self.end, end))
 
     async def write(self) -> None:
         """Sends what is queued until the connection ends."""
@@ -74,7 +88,8 @@ class Connection:
                 await self._is_due.wait()
                 self._is_due.clear()
                 while self._waiting:
-                    await self.send(self._waiting.popleft())
+                    body, kind = self._waiting.popleft()
+                    await self._send(body, kind)
                 if self._end is not None:
                     await self._close(self._end)
                     return
@@ -83,8 +98,7 @@ class Connection:
 
     async def send(self, body: bytes) -> None:
         """One text frame now, past queue and faults."""
-        await self._socket.send_frame(body, WSMsgType.TEXT)
-        self.sent += 1
+        await self._send(body, WSMsgType.TEXT)
 
     async def send_or_leave(self, body: bytes) -> None:
         """The same, where the other side may have gone meanwhile."""
@@ -93,11 +107,13 @@ class Connection:
         except ConnectionError:
             self.end(End(ABNORMAL))
 
-    async def ping(self, payload: bytes) -> bool:
-        """Whether it was sent: a fault may swallow it, and then no pong is owed."""
+    def ping(self, payload: bytes) -> bool:
+        """Queue a ping, for who sends it must go on to see that no pong comes. Whether it is sent: a fault may swallow
+        it, and then no pong is owed."""
         is_sent = bool(self._faults.frames(payload, kind="ping", labels=self.labels, receiver=id(self)))
         if is_sent:
-            await self._socket.ping(payload)
+            self._waiting.append((payload, WSMsgType.PING))
+            self._is_due.set()
         return is_sent
 
     async def pong(self, payload: bytes) -> None:
@@ -107,7 +123,13 @@ class Connection:
     def leave(self) -> None:
         """The conversation is over."""
         self.gone.set()
+        if self._timer is not None:
+            self._timer.cancel()
         self._faults.leave(id(self))
+
+    async def _send(self, body: bytes, kind: WSMsgType) -> None:
+        await self._socket.send_frame(body, kind)
+        self.sent += kind == WSMsgType.TEXT
 
     def _overflow(self, said: Say) -> None:
         if self.on_overflow is None:
@@ -116,15 +138,23 @@ class Connection:
         else:
             self.on_overflow(said)
 
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        """One timer at a time, and none once the conversation is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
+
+    def _abort(self) -> None:
+        """Reader and writer see it, also one that waits for the other side to read."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
     async def _close(self, end: End) -> None:
-        transport = self._request.transport
         if end.code == ABNORMAL:
-            if transport is not None:
-                transport.abort()
-            return
+            return  # it is aborted
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close(code=end.code, message=end.reason.encode())
         except TimeoutError:
-            if transport is not None:
-                transport.close()  # and no abort: what was sent, the close frame too, can still be read
+            if self._request.transport is not None:
+                self._request.transport.close()  # and no abort yet: what was sent, the close frame too, can still be read

@@ -1,6 +1,5 @@
 """The venue's own routes under `/control`: its clock, its state, the fault menu and the load generator."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -143,7 +142,6 @@ class Control:
                 await self._refuse(active.number("for_s"))
 
     def _leave_binance(self, active: Active) -> None:
-        loop = asyncio.get_running_loop()
         for session, connection in self._desk.hub.binance.items():
             if active.target not in (None, connection.channel):
                 continue
@@ -152,7 +150,7 @@ class Control:
                 connection.end(DAY_OVER)
             else:
                 connection.say(session.shutdown_notice(self._desk.clock.now_ns()))
-                loop.call_later(active.number("after_s"), connection.end, SHUT_DOWN)
+                connection.end_later(SHUT_DOWN, active.number("after_s"))
 
     def _change_ticks(self, active: Active) -> None:
         """Of the open windows that the target means."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TypeVar
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -28,7 +28,7 @@ LIFE_OVER = End(1008, "24 hours")
 LOOK_S = 0.1
 
 Session = TypeVar("Session")
-Task = Callable[[], Awaitable[None]]
+Task = Callable[[], Coroutine[None, None, None]]
 Hear = Callable[[WSMessage], Awaitable[None]]
 
 
@@ -103,7 +103,7 @@ class Sockets:
                 if missed >= pace.polybolt_missed_pings:
                     connection.end(MISSED)
                     return
-                missed += await connection.ping(b"")
+                missed += connection.ping(b"")
 
         with _listed(self._desk.hub.prices, session, connection):
             await self._converse(socket, connection, hear, ping)
@@ -172,7 +172,7 @@ class Sockets:
             async with asyncio.TaskGroup() as group:
                 others = [
                     group.create_task(connection.write(), name=f"{connection.channel} writer"),
-                    group.create_task(_until_reset(keep), name=f"{connection.channel} keeper"),
+                    group.create_task(keep(), name=f"{connection.channel} keeper"),
                 ]
                 await _read(socket, connection, hear)
                 for task in others[1:] if connection.is_ending else others:
@@ -226,9 +226,9 @@ class _Keeper:
     async def keep(self) -> None:
         while not self._connection.is_ending:
             await asyncio.sleep(min(LOOK_S, self._pace.binance_ping_every_s / 4))
-            await self._look(monotonic_ns())
+            self._look(monotonic_ns())
 
-    async def _look(self, now_ns: int) -> None:
+    def _look(self, now_ns: int) -> None:
         often = self._desk.faults.find("ping_often", self._connection.labels)
         every_s = self._pace.binance_ping_every_s if often is None else often.number("every_s")
         within_s = self._pace.binance_pong_within_s if often is None else often.number("within_s")
@@ -239,7 +239,7 @@ class _Keeper:
         elif now_ns - self._pinged_ns >= every_s * SECOND_NS:
             self._pinged_ns = now_ns
             self._payload = str(now_ns).encode()
-            if await self._connection.ping(self._payload) and self._waits_since_ns is None:
+            if self._connection.ping(self._payload) and self._waits_since_ns is None:
                 self._waits_since_ns = now_ns
 
 
@@ -255,13 +255,6 @@ async def _read(socket: web.WebSocketResponse, connection: Connection, hear: Hea
             await hear(message)
         except ConnectionError:
             return
-
-
-async def _until_reset(keep: Task) -> None:
-    try:
-        await keep()
-    except ConnectionError:
-        return  # the reader sees it too
 
 
 @contextlib.contextmanager
