@@ -12,7 +12,7 @@ from serving import BTC, QUICK, Socket, Venue, a_price, with_venue
 from builders import NOON_NS, a_market, seconds
 from foresight.events import Reference, Resolved
 from foresight.markets import MINUTE_NS
-from foresight.venue.faults import GARBAGE, MENU
+from foresight.venue.faults import GARBAGE, MENU, RANGES
 from foresight.venue.gamma_documents import final_price
 
 TWAP = {"channel": "price.crypto.twap", "filter": {"symbol": "btcusd", "window_seconds": 60}}
@@ -51,26 +51,50 @@ def test_the_menu_lists_every_fault_and_what_is_on() -> None:
     with_venue(work)
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"name": "earthquake"},
-        {"name": "http_slow", "parameters": {"delay": 3}},
-        {"name": "http_slow", "parameters": {"delay_s": "long"}},
-        {"name": "garbage", "parameters": {"kind": "flowers"}},
-        {"name": "close", "parameters": {"code": 1}},
-        {"name": "refuse_connections", "parameters": {"for_s": 0}},
-        {"name": "stall", "seconds": 0},
-        {"name": "stall", "count": 0},
-        {"name": "stall", "until": 5},
-        {},
-    ],
-)
-def test_a_fault_that_is_not_on_the_menu_is_refused_and_nothing_is_on(asked: dict[str, object]) -> None:
+REFUSED: list[dict[str, object]] = [
+    {"name": "earthquake"},
+    {"name": "http_slow", "parameters": {"delay": 3}},
+    {"name": "http_slow", "parameters": {"delay_s": "long"}},
+    {"name": "garbage", "parameters": {"kind": "flowers"}},
+    {"name": "close", "parameters": {"code": 1}},
+    {"name": "refuse_connections", "parameters": {"for_s": 0}},
+    {"name": "stall", "seconds": 0},
+    {"name": "stall", "count": 0},
+    {"name": "stall", "count": 1_000_001},
+    {"name": "stall", "count": 10**30},
+    {"name": "stall", "seconds": 1e300},
+    {"name": "stall", "until": 5},
+    {},
+    *(
+        {"name": fault.name, "parameters": {name: value}}
+        for fault in MENU
+        for name, usual in fault.parameters.items()
+        if not isinstance(usual, str)
+        for value in (RANGES[name][0] - 1e-6, RANGES[name][1] + 1, -1e300, 1e300, 10**400, True)
+    ),
+]
+
+
+def test_a_fault_that_is_not_on_the_menu_is_refused_and_nothing_is_on() -> None:
     async def work(venue: Venue) -> None:
-        status, told = await venue.post("/control/faults", asked)
-        assert (status, list(told)) == (400, ["error"])
-        assert (await venue.get("/control/faults"))[1]["active"] == []
+        for asked in REFUSED:
+            status, told = await venue.post("/control/faults", asked)
+            assert (status, list(told)) == (400, ["error"]), asked
+            assert (await venue.get("/control/faults"))[1]["active"] == [], asked
+
+    with_venue(work)
+
+
+def test_a_number_may_be_what_its_range_ends_with() -> None:
+    async def work(venue: Venue) -> None:
+        for value in RANGES["delay_s"]:
+            assert (await venue.fault("late_resolution", delay_s=value))["parameters"] == {"delay_s": value}
+        status, told = await venue.post(
+            "/control/faults", {"name": "late_resolution", "parameters": {"delay_s": 86_400.5}}
+        )
+        assert (status, told["error"]) == (
+            400, "late_resolution: delay_s lies between 0 and 86400, and not at 86400.5"
+        )  # fmt: skip
 
     with_venue(work)
 

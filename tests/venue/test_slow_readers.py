@@ -1,5 +1,7 @@
-"""A queue has a limit: what happens to a reader that is too slow is decided channel by channel, and one that never reads
-again is cut off."""
+"""A queue has a limit: what happens to a reader that is too slow is decided channel by channel.
+
+One that never reads again is cut off.
+"""
 
 import asyncio
 import contextlib

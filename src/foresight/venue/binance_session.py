@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from foresight.venue.documents import Document, encoded
+from foresight.venue.documents import Document, Unreadable, decoded, encoded
 from foresight.venue.exchange import Exchange, is_stream
 from foresight.venue.frames import BinanceMarket, Labels, StreamEvent
 from foresight.venue.sessions import Answer, End, Rate, Say, texts_of
@@ -49,8 +49,8 @@ class BinanceSession:
     def hear(self, text: str) -> list[Answer]:
         """What the venue answers to a text frame."""
         try:
-            asked: object = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+            asked = decoded(text, object)
+        except Unreadable:
             return [_error(INVALID_JSON, "Invalid JSON: expected value at line 1 column 1", None, has_id=False)]
         if not isinstance(asked, dict):
             return [_error(INVALID_REQUEST, "Invalid request: expected an object", None, has_id=False)]
@@ -103,7 +103,7 @@ class BinanceSession:
         if not all(is_stream(stream) for stream in streams):
             return "Invalid stream name"
         if method == "UNSUBSCRIBE":
-            self._unwatch([stream for stream in streams if stream in self.streams])
+            self._unwatch([stream for stream in dict.fromkeys(streams) if stream in self.streams])
             return None
         if len(self.streams | dict.fromkeys(streams)) > STREAMS_MAX:
             return f"more than {STREAMS_MAX} streams"

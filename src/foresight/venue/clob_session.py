@@ -38,7 +38,7 @@ class ClobSession:
         if asked.get("type") == "market" or asked.get("operation") == "subscribe":
             return self._subscribe(tokens, asked)
         if asked.get("operation") == "unsubscribe":
-            self._unwatch([token for token in tokens if token in self.tokens])
+            self._unwatch([token for token in dict.fromkeys(tokens) if token in self.tokens])
             return []
         return [Say(INVALID, "reply")]
 

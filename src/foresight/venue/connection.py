@@ -157,4 +157,4 @@ class Connection:
                 await self._socket.close(code=end.code, message=end.reason.encode())
         except TimeoutError:
             if self._request.transport is not None:
-                self._request.transport.close()  # and no abort yet: what was sent, the close frame too, can still be read
+                self._request.transport.close()  # no abort yet: what was sent, the close frame too, can still be read

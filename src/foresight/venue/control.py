@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 
 from foresight.markets import SECOND_NS
 from foresight.money import micros
 from foresight.venue.answers import answer, whole
 from foresight.venue.desk import Desk
-from foresight.venue.documents import Document
+from foresight.venue.documents import Document, Unreadable, decoded
 from foresight.venue.faults import BY_NAME, MENU, Active, Asked, FaultRefused
 from foresight.venue.frames import Frame
 from foresight.venue.load import Load, Wanted
@@ -17,7 +16,6 @@ from foresight.venue.sessions import End
 from foresight.venue.state import ASSUMPTIONS
 
 CLOSE_CODES = (1000, 1001, 1006, 1008, 1011, 1012, 4001, 4002, 4003, 4008)
-REFUSED_S_MAX = 300.0
 DAY_OVER = End(1008, "24 hours")
 SHUT_DOWN = End(1001, "server shutdown")
 BINANCE = ("binance", "binance_futures")
@@ -86,10 +84,10 @@ class Control:
 
     async def _switch_on(self, request: web.Request) -> web.Response:
         try:
-            asked = msgspec.json.decode(await request.read(), type=Asked)
+            asked = decoded(await request.read(), Asked)
             self._check(asked)
             active = self._desk.faults.switch_on(asked)
-        except (msgspec.DecodeError, FaultRefused) as error:
+        except (Unreadable, FaultRefused) as error:
             return answer({"error": str(error)}, status=400)
         if BY_NAME[active.name].place == "now":
             await self._act(active)
@@ -108,8 +106,8 @@ class Control:
 
     async def _begin_load(self, request: web.Request) -> web.Response:
         try:
-            wanted = msgspec.json.decode(await request.read(), type=Wanted)
-        except msgspec.DecodeError as error:
+            wanted = decoded(await request.read(), Wanted)
+        except Unreadable as error:
             return answer({"error": str(error)}, status=400)
         wrong = self._load.begin(wanted)
         return answer(self._load.report) if wrong is None else answer({"error": wrong}, status=400)
@@ -122,9 +120,6 @@ class Control:
         """What only makes sense here. Raises FaultRefused."""
         if asked.name == "close" and asked.parameters.get("code", 1006) not in CLOSE_CODES:
             raise FaultRefused(f"close: code is one of {', '.join(map(str, CLOSE_CODES))}")
-        for_s = asked.parameters.get("for_s", 1.0)
-        if asked.name == "refuse_connections" and (isinstance(for_s, str) or not 0 < for_s <= REFUSED_S_MAX):
-            raise FaultRefused(f"refuse_connections: for_s lies between 0 and {REFUSED_S_MAX:.0f}")
 
     async def _act(self, active: Active) -> None:
         """Faults that act once, now."""

@@ -1,6 +1,7 @@
 """JSON as plain data, its encoding, and the venues' spellings of time."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -9,6 +10,21 @@ from foresight.markets import SECOND_NS
 Document = dict[str, object]
 
 NS_PER_MS = 1_000_000
+Decoded = TypeVar("Decoded")
+
+
+class Unreadable(ValueError):
+    """What came is no JSON, or not of the form that is wanted."""
+
+
+def decoded(body: bytes | str, wanted: type[Decoded]) -> Decoded:
+    """What a client sent. Raises Unreadable, also for a text that is no UTF-8 and for what is nested too deep."""
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Unreadable(str(error)) from None
+    except RecursionError:
+        raise Unreadable("it is nested too deep") from None
 
 
 def encoded(document: object) -> bytes:

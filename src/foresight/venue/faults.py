@@ -17,13 +17,16 @@ Place = Literal["frames", "session", "rest", "market", "now"]
 Parameters = dict[str, int | float | str | bool]
 
 SECONDS_MAX = 86_400.0
+COUNT_MAX = 1_000_000
+SHOWN_MAX = 40
+"""Characters of a refused number that the refusal repeats."""
 ACTIVE_MAX = 64
 """Faults that may be on at once: each is asked for every frame."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """`parameters` are its own and their defaults. `counts` is how often it acts when neither count nor seconds are
-    given; None is until it is taken off."""
+    """`parameters` are its own and their defaults, numbers in `RANGES`. `counts` is how often it acts when neither
+    count nor seconds are given; None is until it is taken off."""
 
     name: str
     place: Place
@@ -67,6 +70,18 @@ MENU = (
     Fault("tick_change", "now", "the tick of open windows changes, and books follow", {"tick": 0.001}),
     Fault("refuse_connections", "now", "nothing listens for this long", {"for_s": 3.0}),
 )
+RANGES: dict[str, tuple[float, float]] = {
+    "code": (1000, 4999),
+    "after_s": (0, 3_600),
+    "every_s": (0.05, 3_600),
+    "within_s": (0.05, 3_600),
+    "frames": (1, 10_000),
+    "retry_after": (0, 86_400),
+    "delay_s": (0, 86_400),
+    "tick": (0.0001, 0.1),
+    "for_s": (0.05, 300),
+}
+"""From where to where a numeric parameter may lie, both included: beyond it nothing is shown that a client may meet."""
 BY_NAME = {fault.name: fault for fault in MENU}
 
 NESTED = 50_000
@@ -217,14 +232,26 @@ def _check(fault: Fault, asked: Asked) -> None:
     if unknown:
         raise FaultRefused(f"{fault.name} has no parameter {', '.join(unknown)}; it has {sorted(fault.parameters)}")
     for name, value in asked.parameters.items():
-        if isinstance(value, str) != isinstance(fault.parameters[name], str):
-            raise FaultRefused(f"{fault.name}: {name} is like {fault.parameters[name]!r}, and not {value!r}")
+        _check_value(fault, name, value)
     if fault.name == "garbage" and asked.parameters.get("kind", "truncated") not in GARBAGE:
         raise FaultRefused(f"garbage: kind is one of {', '.join(GARBAGE)}")
     if asked.seconds is not None and not 0 < asked.seconds <= SECONDS_MAX:
         raise FaultRefused(f"seconds lie between 0 and {SECONDS_MAX:.0f}")
-    if asked.count is not None and asked.count < 1:
-        raise FaultRefused("count is at least 1")
+    if asked.count is not None and not 1 <= asked.count <= COUNT_MAX:
+        raise FaultRefused(f"count lies between 1 and {COUNT_MAX}")
+
+
+def _check_value(fault: Fault, name: str, value: str | float) -> None:
+    usual = fault.parameters[name]
+    if isinstance(value, bool) or isinstance(value, str) != isinstance(usual, str):
+        raise FaultRefused(f"{fault.name}: {name} is like {usual!r}, and not {value!r}")
+    if isinstance(value, str):
+        return
+    least, most = RANGES[name]
+    if not least <= value <= most:
+        raise FaultRefused(
+            f"{fault.name}: {name} lies between {least:g} and {most:g}, and not at {str(value)[:SHOWN_MAX]}"
+        )
 
 
 _ANSWERS = frozenset({"reply", "pong", "ping"})

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 
 from foresight.runtime.clock import monotonic_ns
@@ -10,6 +9,7 @@ from foresight.venue import binance_rest
 from foresight.venue.answers import answer, whole
 from foresight.venue.candles import INTERVALS_NS
 from foresight.venue.desk import Desk
+from foresight.venue.documents import Unreadable, decoded
 from foresight.venue.frames import BinanceMarket
 from foresight.venue.instruments import LEVELS, Instrument
 
@@ -87,7 +87,7 @@ class BinanceRoutes:
     def _info(self, request: web.Request) -> web.Response:
         try:
             symbols = _symbols(request)
-        except msgspec.DecodeError:
+        except Unreadable:
             return answer(binance_rest.ILLEGAL, status=400)
         told = binance_rest.exchange_info(
             self._desk.state.exchange, self._market, symbols, self._desk.clock.now_ns(), _unit(request)
@@ -141,7 +141,7 @@ class BinanceRoutes:
             exchange = self._desk.state.exchange
             try:
                 symbols = _symbols(request)
-            except msgspec.DecodeError:
+            except Unreadable:
                 return answer(binance_rest.ILLEGAL, status=400)
             names = sorted(exchange.instruments) if symbols is None else symbols
             found = [exchange.instrument(self._market, name) for name in names]
@@ -154,11 +154,11 @@ class BinanceRoutes:
 
 
 def _symbols(request: web.Request) -> list[str] | None:
-    """Those that are named; None for all. Raises msgspec.DecodeError for a list that is none."""
+    """Those that are named; None for all. Raises Unreadable for a list that is none."""
     if "symbol" in request.query:
         return [request.query["symbol"]]
     named = request.query.get("symbols")
-    return None if named is None else msgspec.json.decode(named, type=list[str])
+    return None if named is None else decoded(named, list[str])
 
 
 def _unit(request: web.Request) -> int:

@@ -9,7 +9,7 @@ from foresight.markets import SECOND_NS, Outcome
 from foresight.venue import clob_documents, clob_frames
 from foresight.venue.answers import answer
 from foresight.venue.desk import Desk
-from foresight.venue.documents import Document
+from foresight.venue.documents import Document, Unreadable, decoded
 from foresight.venue.listings import Listing
 
 TOKENS_MAX = 500
@@ -75,8 +75,8 @@ class ClobRoutes:
 
     async def _books(self, request: web.Request) -> web.Response:
         try:
-            wanted = msgspec.json.decode(await request.read(), type=list[_Wanted])
-        except msgspec.DecodeError:
+            wanted = decoded(await request.read(), list[_Wanted])
+        except Unreadable:
             return answer({"error": "Invalid payload"}, status=400)
         if len(wanted) > TOKENS_MAX:
             return answer({"error": "Payload exceeds the limit"}, status=400)

@@ -20,6 +20,9 @@ TOPICS = {
     "crypto_prices_chainlink": "spot",
     "crypto_prices_twap_sixty": "twap",
 }
+SUBSCRIPTIONS_MAX = 64
+"""As many as PolyBolt takes; this channel's own limit is not known. More are passed over in silence, as at the venue is
+whatever it does not take."""
 CONNECTION_ID = "Zm9yZXNpZ2h0="
 _EXACT = re.compile(r'\{"symbol":"([a-z0-9]+(?:/usd|usdt))"\}')
 _LOOSE = re.compile(r'\s*\{\s*"symbol"\s*:\s*"([a-z0-9]+(?:/usd|usdt))"\s*\}\s*')
@@ -54,8 +57,11 @@ class RtdsSession:
             for item in wanted:
                 self._subscriptions.pop((item.topic, item.symbol), None)
             return []
-        self._subscriptions |= {(item.topic, item.symbol): item for item in wanted}
-        return [frame for item in wanted for frame in self._backfills(item)]
+        new = {(item.topic, item.symbol): item for item in wanted}
+        if len(self._subscriptions | new) > SUBSCRIPTIONS_MAX:
+            return []
+        self._subscriptions |= new
+        return [frame for item in new.values() for frame in self._backfills(item)]
 
     def tell(self, event: PriceEvent) -> list[Say]:
         price = event.price

@@ -4,7 +4,7 @@ from collections import deque
 
 import msgspec
 
-from foresight.venue.documents import Document
+from foresight.venue.documents import Document, Unreadable, decoded
 from foresight.venue.frames import Labels
 
 NO_LABELS: Labels = frozenset()
@@ -49,8 +49,8 @@ class Rate:
 def document_of(text: str) -> Document | None:
     """A JSON object; None for anything else."""
     try:
-        found: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        found = decoded(text, object)
+    except Unreadable:
         return None
     return found if isinstance(found, dict) else None
 
