@@ -178,16 +178,21 @@ def with_venue(
     pace: Pace | None = None,
     markets: tuple[Market, ...] = (BTC,),
     speed: float = 0.01,
+    host: str = "127.0.0.1",
     **more: Any,
 ) -> None:
     """Runs `work` against a venue that lists `markets`, and ends both."""
-    asyncio.run(_with_venue(work, VenueSettings(pace=pace or Pace(), **more), markets, speed))
+    asyncio.run(_with_venue(work, VenueSettings(pace=pace or Pace(), **more), markets, speed, host))
 
 
 async def _with_venue(
-    work: Callable[[Venue], Awaitable[None]], settings: VenueSettings, markets: tuple[Market, ...], speed: float
+    work: Callable[[Venue], Awaitable[None]],
+    settings: VenueSettings,
+    markets: tuple[Market, ...],
+    speed: float,
+    host: str,
 ) -> None:
-    server = VenueServer(NoEvents(), settings, lambda: PacedClock(NOON_NS, speed))
+    server = VenueServer(NoEvents(), settings, lambda: PacedClock(NOON_NS, speed), host=host)
     await server.start()
     serving = asyncio.ensure_future(server.run())
     try:

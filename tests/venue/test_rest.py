@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from foresight.runtime.clock import PacedClock
 from foresight.venue import VenueServer, VenueSettings, data_documents, data_trades
 
 NOON_MS = NOON_NS // 1_000_000
+HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
 LATER = a_market(start_ns=NOON_NS + 5 * MINUTE_NS)
 
 
@@ -470,7 +472,7 @@ def test_weights_are_counted_and_the_limit_answers_429_with_retry_after() -> Non
     with_venue(work)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.com"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.com", "127.0.0.1.example.com", ""])
 def test_a_host_that_is_not_loopback_is_refused(host: str) -> None:
     async def build() -> None:
         VenueServer(NoEvents(), VenueSettings(), lambda: PacedClock(0, 1.0), host=host)
@@ -482,7 +484,42 @@ def test_a_host_that_is_not_loopback_is_refused(host: str) -> None:
 def test_a_request_under_another_name_is_refused() -> None:
     async def work(venue: Venue) -> None:
         assert (await venue.get("/ok", Host="evil.example"))[0] == 403
-        assert (await venue.get("/ok", Host="localhost:1"))[0] == 200
+        assert (await venue.get("/ok", Host="127.0.0.1.evil.example:80"))[0] == 403
+        for host in ("localhost:1", "localhost", "127.0.0.2:8170", "[::1]:8170", "[::1]"):
+            assert (await venue.get("/ok", Host=host))[0] == 200
+
+    with_venue(work)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.2", "http://127.0.0.2"),
+        pytest.param("::1", "http://[::1]", marks=pytest.mark.skipif(not HAS_IPV6, reason="no IPv6 on this machine")),
+        ("localhost", "http://localhost"),
+    ],
+)
+def test_every_loopback_host_is_served_under_the_url_that_is_told(host: str, url: str) -> None:
+    async def work(venue: Venue) -> None:
+        assert venue.server.url == f"{url}:{venue.server.port}"
+        assert (await venue.get("/ok"))[0] == 200
+
+    with_venue(work, host=host)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "http://localhost", "null", ""])
+def test_a_page_of_a_browser_switches_nothing(origin: str) -> None:
+    async def work(venue: Venue) -> None:
+        venue.tell(a_price(1.0))
+        for path in ("/control/faults", "/control/load"):
+            for send in (venue.session.post, venue.session.delete):
+                async with send(
+                    venue.server.url + path, data=b'{"name":"stall"}', headers={"Origin": origin}
+                ) as answer:
+                    assert answer.status == 403
+        assert (await venue.get("/control/faults"))[1]["active"] == []
+        assert (await venue.get("/ok", Origin=origin))[0] == 200
+        assert (await venue.get("/control/status", Origin=venue.server.url))[0] == 200
 
     with_venue(work)
 

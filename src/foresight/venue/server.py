@@ -72,7 +72,8 @@ class VenueServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     async def start(self) -> None:
         """Takes the history and listens. Raises OSError when the port is taken."""
@@ -138,7 +139,7 @@ class VenueServer:
         self._port = self._runner.addresses[0][1]
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_only_loopback, rest_faults(self.desk)])
+        application = web.Application(middlewares=[_only_this_machine, rest_faults(self.desk)])
         desk = self.desk
         parts = (
             Sockets(desk), ClobRoutes(desk), GammaRoutes(desk), DataRoutes(desk), BinanceRoutes(desk, "spot"),
@@ -156,20 +157,32 @@ class VenueServer:
 
 
 @web.middleware
-async def _only_loopback(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page in a browser that reaches this port under another name is refused."""
-    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+async def _only_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A page in a browser is refused that reaches this port under another name, or wants to switch something."""
+    if not _is_loopback(_name_of(request.host)):
         return answer({"error": "this venue is for this machine"}, status=403)
+    origin = request.headers.get("Origin")
+    if origin not in (None, f"{request.scheme}://{request.host}") and request.path.startswith("/control"):
+        return answer({"error": "no page but the venue's own may ask for this"}, status=403)
     return await handler(request)
 
 
-def _check_loopback(host: str) -> None:
+def _name_of(host: str) -> str:
+    """A Host header without its port, an address of IPv6 without its brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_loopback(name: str) -> bool:
     try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
+        return False
+
+
+def _check_loopback(host: str) -> None:
+    if not _is_loopback(host):
         raise VenueRefused(f"the venue listens on this machine only; {host} is not loopback, and nothing was started")
 
 
