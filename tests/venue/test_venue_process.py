@@ -12,9 +12,11 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from typer.testing import CliRunner
 from venue_process import VenueProcess
 
 from end_to_end.program import eventually
+from foresight.cli.app import app_for
 from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
 from foresight.venue.standing import Standing
@@ -199,9 +201,33 @@ def test_a_port_that_is_taken_is_refused() -> None:
         assert "cannot be listened on" in found.stderr
 
 
-@pytest.mark.parametrize("words", [("--version", "v3"), ("--source", "x"), ("--speed", "0"), ("--assets", "")])
-def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...]) -> None:
-    assert _venue(*words).returncode in (1, 2)
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--version", "v3"), "'v3' is none of v1, v2, mixed"),
+        (("--source", "x"), "give --recording DIR with it"),
+        (("--speed", "0"), "'--speed'"),
+        (("--speed", "nan"), "'--speed'"),
+        (("--seed", str(2**63)), "'--seed'"),
+        (("--assets", ""), "a market needs an asset, such as BTC"),
+        (("--assets", "BTC,../x"), "'../X' is no asset"),
+        (("--timeframes", " , "), "a market needs a timeframe, such as 5m"),
+        (("--timeframes", "5m,1h"), "'1h' is no timeframe; there are 5m, 15m"),
+        (("--for", "1y"), "'1y' is not a time"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...], says: str) -> None:
+    found = CliRunner().invoke(app_for(["venue"]), ["venue", "--port", "0", *words], terminal_width=200)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert says in " ".join(found.stderr.split())
+    assert isinstance(found.exception, SystemExit)  # and no traceback of anything else
+
+
+def test_a_usage_error_of_the_command_is_a_sentence() -> None:
+    found = _venue("--timeframes", "1h")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "no timeframe" in found.stderr
+    assert "Traceback" not in found.stderr
 
 
 def _venue(*words: str) -> subprocess.CompletedProcess[str]:

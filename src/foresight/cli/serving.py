@@ -1,5 +1,6 @@
 """`venue`: the local venue in a process of its own."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,8 @@ from foresight.markets import DEFAULT_ASSETS, TIMEFRAME_NS
 
 DEFAULT_PORT = 8170
 DEFAULT_SEED = 1
+SEED_MAX = 2**63 - 1
+_ASSET = re.compile(r"[A-Z0-9]{1,10}", re.ASCII)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def venue(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="A loopback address; any other is refused.")] = "127.0.0.1",
-    seed: Annotated[int, typer.Option(min=0, help="The simulated market's seed.")] = DEFAULT_SEED,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="The simulated market's seed.")] = DEFAULT_SEED,
     speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Venue seconds per real second.")] = 1.0,
     recording: Annotated[Path | None, typer.Option(metavar="DIR", help="Serve a recording, in its own time.")] = None,
     source: Annotated[
@@ -64,7 +67,7 @@ def venue(
     serve(
         VenueAsked(
             seed=seed,
-            slots=tuple((asset, timeframe) for asset in _names(assets.upper()) for timeframe in _names(timeframes)),
+            slots=_slots(assets.upper(), timeframes),
             port=port,
             host=host,
             speed=speed,
@@ -79,6 +82,25 @@ def venue(
             flicker=flicker,
         )
     )
+
+
+def _slots(assets: str, timeframes: str) -> tuple[tuple[str, str], ...]:
+    """Every asset in every timeframe. Raises a usage error for what no market can be called."""
+    named, lengths = _names(assets), _names(timeframes)
+    for asset in named:
+        if not _ASSET.fullmatch(asset):
+            raise typer.BadParameter(
+                f"{asset!r} is no asset; it has up to ten letters and digits", param_hint="--assets"
+            )
+    for length in lengths:
+        if length not in TIMEFRAME_NS:
+            known = ", ".join(TIMEFRAME_NS)
+            raise typer.BadParameter(f"{length!r} is no timeframe; there are {known}", param_hint="--timeframes")
+    if not named:
+        raise typer.BadParameter("a market needs an asset, such as BTC", param_hint="--assets")
+    if not lengths:
+        raise typer.BadParameter("a market needs a timeframe, such as 5m", param_hint="--timeframes")
+    return tuple((asset, length) for asset in named for length in lengths)
 
 
 def _names(text: str) -> list[str]:
