@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,14 @@ import pytest
 from typer.testing import CliRunner
 from venue_process import VenueProcess
 
+from builders import NOON_NS
 from end_to_end.program import eventually
 from foresight.cli.app import app_for
+from foresight.errors import VenueRefused
 from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
-from foresight.venue.standing import Standing
+from foresight.venue.process import VenueAsked, _asked_standing, _before, with_usual_place
+from foresight.venue.standing import Instant, Standing, usual_place, write_standing
 
 pytestmark = pytest.mark.process
 QUARTER_DAY_NS = 6 * 3_600 * SECOND_NS
@@ -145,7 +149,7 @@ def test_a_venue_that_was_away_for_long_goes_on_in_its_own_time(tmp_path: Path) 
     with VenueProcess(*words) as venue:
         venue.stop()
     first = _standing(file)
-    _write(file, msgspec.structs.replace(first, wall_ns=first.wall_ns - 8 * DAY_NS))
+    _write(file, msgspec.structs.replace(first, wall_ns=first.wall_ns - 8 * DAY_NS, boot=""))
     with VenueProcess(*words) as venue:
         assert abs(venue.greeting["start_ns"] - first.venue_ns - 8 * DAY_NS) < 60 * SECOND_NS
         slug = venue.slug(timeframe="5m", ahead=-2)
@@ -167,7 +171,7 @@ def test_a_venue_that_runs_writes_its_market_down_and_serves_on_when_it_cannot(
         venue.stop()
     first = _standing(file)
     kept_ns = first.venue_ns // QUARTER_DAY_NS * QUARTER_DAY_NS + QUARTER_DAY_NS + 120 * SECOND_NS
-    _write(file, msgspec.structs.replace(first, venue_ns=kept_ns - 60 * SECOND_NS, wall_ns=wall_ns()))
+    _write(file, msgspec.structs.replace(first, venue_ns=kept_ns - 60 * SECOND_NS, wall_ns=wall_ns(), boot=""))
     with VenueProcess(*words) as venue:
         before = file.read_bytes()
         if is_blocked:
@@ -186,6 +190,83 @@ def _standing(file: Path) -> Standing:
 
 def _write(file: Path, standing: Standing) -> None:
     file.write_bytes(msgspec.json.encode(standing))
+
+
+def test_a_venue_of_a_certain_port_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    words = (*SMALL, "--timeframes", "5m", "--speed", "50", "--port", str(port))
+    with VenueProcess(*words) as venue:
+        first_ns = venue.greeting["start_ns"]
+        venue.stop()
+    file = usual_place(port)
+    before = _standing(file)
+    _write(file, msgspec.structs.replace(before, monotonic_ns=before.monotonic_ns - 60 * SECOND_NS))
+    with VenueProcess(*words) as venue:
+        assert 3_000 * SECOND_NS <= venue.greeting["start_ns"] - first_ns < 6_000 * SECOND_NS
+        venue.stop()
+
+
+def asked_for(state: Path | None, *, port: int = 8170, seed: int = 7, fresh: bool = False) -> VenueAsked:
+    return VenueAsked(seed=seed, slots=(("BTC", "5m"),), port=port, state=state, is_fresh=fresh)
+
+
+def test_only_a_simulated_venue_of_a_certain_port_has_a_usual_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert with_usual_place(asked_for(None)).state == tmp_path / "foresight" / "venue-8170.json"
+    for asked in (
+        asked_for(tmp_path / "own.json"),
+        asked_for(None, port=0),
+        msgspec.structs.replace(asked_for(None), recording=tmp_path),
+    ):
+        assert with_usual_place(asked) is asked
+
+
+@pytest.mark.parametrize("text", ["another market", "{}", "not json"])
+def test_what_is_kept_at_the_usual_place_never_keeps_a_venue_from_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    asked = with_usual_place(asked_for(None))
+    assert asked.state is not None
+    standing = msgspec.structs.replace(_asked_standing(asked), venue_ns=DAY_NS)
+    write_standing(asked.state, standing)
+    assert _before(asked) == standing
+    assert _before(msgspec.structs.replace(asked, is_fresh=True)) is None
+    if text == "another market":
+        _write(asked.state, msgspec.structs.replace(standing, seed=8))
+    else:
+        asked.state.write_text(text)
+    assert _before(asked) is None
+    with pytest.raises(VenueRefused):
+        _before(msgspec.structs.replace(asked, may_begin_anew=False))
+
+
+@pytest.mark.parametrize(
+    ("now", "passed_s"),
+    [
+        (
+            Instant(NOON_NS + 90 * SECOND_NS, 30 * SECOND_NS, "this"),
+            20,
+        ),  # it slept meanwhile, and the bot's clock stood
+        (Instant(NOON_NS - 90 * SECOND_NS, 30 * SECOND_NS, "this"), 20),  # the wall clock was put back
+        (Instant(NOON_NS + 90 * SECOND_NS, 30 * SECOND_NS, "next"), 90),
+        (Instant(NOON_NS + 90 * SECOND_NS, 3 * SECOND_NS, "this"), 90),  # no clock of this boot says that
+        (Instant(NOON_NS + 90 * SECOND_NS, 30 * SECOND_NS, ""), 90),
+        (Instant(NOON_NS - 90 * SECOND_NS, 30 * SECOND_NS, "next"), 0),
+    ],
+)
+def test_time_that_passed_between_two_lives_is_that_of_the_bots_clock(now: Instant, passed_s: int) -> None:
+    standing = msgspec.structs.replace(
+        _asked_standing(asked_for(None)), wall_ns=NOON_NS, monotonic_ns=10 * SECOND_NS, boot="this", venue_ns=DAY_NS
+    )
+    assert standing.venue_at(now) - DAY_NS == passed_s * SECOND_NS
+    unknown = msgspec.structs.replace(standing, boot="")
+    assert unknown.venue_at(now) - DAY_NS == max(now.wall_ns - NOON_NS, 0)
 
 
 def test_a_host_that_is_not_loopback_is_refused() -> None:
@@ -219,7 +300,7 @@ def test_a_port_that_is_taken_is_refused() -> None:
 def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...], says: str) -> None:
     found = CliRunner().invoke(app_for(["venue"]), ["venue", "--port", "0", *words], terminal_width=200)
     assert (found.exit_code, found.stdout) == (2, "")
-    assert says in " ".join(found.stderr.split())
+    assert says in " ".join(found.stderr.replace("│", " ").split())
     assert isinstance(found.exception, SystemExit)  # and no traceback of anything else
 
 

@@ -43,8 +43,10 @@ def venue(
         str | None, typer.Option("--for", metavar="TIME", help="Stop after so much venue time: 90s, 10m, 12h, 2d.")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on from this file when it is there; keep it up to date.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Go on from this file when it is there; keep it up to date. A port has one."),
     ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever the state file has.")] = False,
     until_stdin_ends: Annotated[
         bool, typer.Option("--until-stdin-ends", help="Leave when standard input is closed.")
     ] = False,
@@ -76,6 +78,7 @@ def venue(
             sources=tuple(source or ()),
             for_s=None if for_ is None else seconds_of(for_),
             state=state,
+            is_fresh=fresh,
             until_stdin_ends=until_stdin_ends,
             rate=rate,
             ticks_change=ticks_change,

@@ -1,6 +1,7 @@
 """What a venue writes down, so that one that is started again goes on as if it had never been away.
 
-Venue time is kept as an anchor on the wall clock: the only clock that both lives share.
+Venue time is kept as an anchor on two clocks. Bots follow the machine's monotonic one, which stands still while the
+machine sleeps, so that one counts until the machine is booted anew; then the wall clock is all that both lives share.
 """
 
 import os
@@ -9,17 +10,27 @@ from pathlib import Path
 import msgspec
 
 from foresight.errors import VenueRefused
+from foresight.runtime.clock import monotonic_ns, wall_ns
 from foresight.sources.simulated import KeptMarket
 from foresight.venue.identities import VersionRule
 
 SCHEMA = 1
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 KEPT_MAX = 6
 """A market is kept four times a day and resumed from a day back: the oldest of six is always that far back."""
 
 
+class Instant(msgspec.Struct, frozen=True):
+    """A reading of both clocks; `boot` names the machine's boot, and is empty where it is not told."""
+
+    wall_ns: int
+    monotonic_ns: int
+    boot: str
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """`recording` is empty for the simulated market. At `wall_ns` venue time was `venue_ns`; `kept` is what the
-    simulated market can be gone on with, the oldest first."""
+    """`recording` is empty for the simulated market. At `wall_ns`, and at `monotonic_ns` of the boot that is named,
+    venue time was `venue_ns`; `kept` is what the simulated market can be gone on with, the oldest first."""
 
     schema: int = SCHEMA
     seed: int
@@ -29,18 +40,37 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     speed: float
     wall_ns: int
+    monotonic_ns: int = 0
+    boot: str = ""
     venue_ns: int
     port: int
     pid: int
     kept: tuple[KeptMarket, ...] = ()
 
-    def venue_at(self, wall_ns: int) -> int:
-        """Venue time at a reading of the wall clock; a clock that was put back does not turn it back."""
-        return self.venue_ns + int(max(wall_ns - self.wall_ns, 0) * self.speed)
+    def venue_at(self, now: "Instant") -> int:
+        """Venue time at an instant; a clock that was put back does not turn it back."""
+        is_same_boot = now.boot != "" and now.boot == self.boot and now.monotonic_ns >= self.monotonic_ns
+        passed_ns = now.monotonic_ns - self.monotonic_ns if is_same_boot else now.wall_ns - self.wall_ns
+        return self.venue_ns + int(max(passed_ns, 0) * self.speed)
 
     def is_same_market(self, other: "Standing") -> bool:
         names = ("seed", "slots", "version", "recording", "sources", "speed")
         return all(getattr(self, name) == getattr(other, name) for name in names)
+
+
+def instant() -> Instant:
+    """Now."""
+    try:
+        boot = BOOT.read_text().strip()
+    except OSError:
+        boot = ""  # no Linux: the wall clock counts
+    return Instant(wall_ns(), monotonic_ns(), boot)
+
+
+def usual_place(port: int) -> Path:
+    """Where the venue of a port keeps its state unless it is told: the user's own folder for what programs remember."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "foresight" / f"venue-{port}.json"
 
 
 def read_standing(path: Path) -> Standing | None:
