@@ -115,11 +115,16 @@ def test_a_bot_that_is_killed_leaves_no_venue_behind(tmp_path: Path) -> None:
     assert not venue.is_running()
 
 
-def test_a_bot_that_is_interrupted_leaves_in_order_and_ends_its_venue(tmp_path: Path) -> None:
+def test_a_bot_that_is_interrupted_leaves_in_order_and_ends_its_venue_of_which_it_told_the_address(
+    tmp_path: Path,
+) -> None:
     process, venue = a_bot(tmp_path, "--speed", "10")
+    (listening,) = {at.laddr.port for at in venue.net_connections() if at.status == psutil.CONN_LISTEN}
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert not venue.is_running()
+    (log,) = tmp_path.rglob("data/log.jsonl")
+    assert f"the local venue is at http://127.0.0.1:{listening};" in log.read_text()
 
 
 def test_a_run_whose_venue_cannot_start_says_so_in_one_sentence(tmp_path: Path) -> None:

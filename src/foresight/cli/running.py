@@ -13,6 +13,7 @@ from rich.text import Text
 
 from foresight.cli.common import BotOption, JsonOption, bot_folder, err, out, seconds_of
 from foresight.config import Config, load_config
+from foresight.effects import Notify
 from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock, PacedClock
@@ -135,6 +136,9 @@ async def _trade(
     bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds)
     with contextlib.closing(bot):
         telling.pass_on(bot.warn)
+        if feeds.plan.endpoints.control:
+            served = f"the local venue is at {feeds.plan.endpoints.clob}; POST /control/faults there breaks a feed"
+            bot.sink.notify(Notify(clock.now_ns(), "info", served))
         feeds.intake.on_first = bot.alarm.ring
         _greet(bot, quiet=quiet)
         with stop_asked() as stop:
