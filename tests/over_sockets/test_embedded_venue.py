@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ import pytest
 
 from feeds.ws_peers import until
 from foresight.errors import VenueRefused
+from foresight.runtime import embedded_venue
 from foresight.runtime.embedded_venue import EmbeddedVenue
 from foresight.runtime.live_market import LocalClock
 from storms.bots import a_bot_folder
@@ -81,7 +84,83 @@ def test_a_venue_that_cannot_start_is_told_with_its_last_words_and_not_with_olde
         return str(refused.value)
 
     assert "none of v1, v2, mixed" in asyncio.run(start("--version", "v9"))
+    assert (tmp_path / "venue.log.1").read_text() == "words of a run long ago\n"
     assert "it says nothing, see " in asyncio.run(start("--help"))
+
+
+async def the_watch_over(home: Path, port: int, during: Callable[[asyncio.subprocess.Process], object]) -> str:
+    """What is said of a venue whose process is a stopped one and that is looked for at this port."""
+    venue, _ = a_venue(home)
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        venue.url, venue._port = f"http://127.0.0.1:{port}", port
+        watching = asyncio.ensure_future(venue._watch(process))
+        process.send_signal(signal.SIGSTOP)
+        during(process)
+        async with asyncio.timeout(20):
+            return await watching
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_venue, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(embedded_venue, "ANSWERS_WITHIN_S", 0.1)
+
+
+@pytest.mark.usefixtures("in_a_hurry")
+def test_a_venue_that_hangs_is_killed(tmp_path: Path) -> None:
+    async def run(port: int) -> str:
+        return await the_watch_over(tmp_path, port, lambda _: None)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are opened for it, as for a stopped process
+        told = asyncio.run(run(silent.getsockname()[1]))
+    assert told == "has answered nothing, 3 times for 0.1 s, and was killed"
+
+
+@pytest.mark.usefixtures("in_a_hurry")
+@pytest.mark.parametrize("says", [b"HTTP/1.0 200 OK\r\n", b""])
+def test_a_venue_that_answers_or_refuses_is_left_alone(tmp_path: Path, says: bytes) -> None:
+    asked = 0
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.write(says)
+        writer.close()
+
+    async def run() -> str:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+
+            def end_later(process: asyncio.subprocess.Process) -> None:
+                loop = asyncio.get_running_loop()
+                loop.call_later(0.3, server.close)  # then it refuses
+                loop.call_later(1.0, process.kill)
+
+            return await the_watch_over(tmp_path, port, end_later)
+
+    assert asyncio.run(run()) == "has ended with -9"
+    assert asked > 3
+
+
+def test_a_log_that_is_longer_than_its_limit_becomes_the_older_one(tmp_path: Path) -> None:
+    venue, _ = a_venue(tmp_path)
+    log, older = tmp_path / "venue.log", tmp_path / "venue.log.1"
+    with log.open("ab") as held:
+        held.write(b"first")
+        held.flush()
+        venue._bound_log(5)
+        assert (log.read_bytes(), older.exists()) == (b"first", False)
+        venue._bound_log(4)
+        held.write(b"next")
+        held.flush()
+    assert (log.read_bytes(), older.read_bytes()) == (b"next", b"first")
+    venue._bound_log(0)
+    assert (log.read_bytes(), older.read_bytes()) == (b"", b"next")
 
 
 def a_bot(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], psutil.Process]:

@@ -1,14 +1,18 @@
 """The local venue that a bot starts for itself: a process of its own, kept up while the bot runs, gone when the bot is.
 
 It is told to end with its standard input, so it cannot outlive a bot that was killed. When it dies it is started again
-on the same port and goes on where it was: the same markets, and a time that never stood still.
+on the same port and goes on where it was: the same markets, and a time that never stood still. One that hangs is ended
+first: it is looked at every few seconds, and only silence counts, for a fault may close its listener for a while.
 """
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +23,12 @@ READY_S = 30.0
 ENDS_WITHIN_S = 1.0
 LEAVES_WITHIN_S = 5.0
 AGAIN_AFTER_S = 0.5
+LOOK_EVERY_S = 5.0
+ANSWERS_WITHIN_S = 10.0
+SILENCES_MAX = 3
+"""Looks in a row without an answer before it is ended: a busy machine is no reason to lose the books."""
+LOG_BYTES_MAX = 1024 * 1024
+"""Its log begins anew with each run, and at this size; one older file is kept beside it."""
 LINE_BYTES_MAX = 65_536
 FRAME = " ╭╮╰╯─│"
 """What a command draws around its errors."""
@@ -50,6 +60,7 @@ class EmbeddedVenue:
         self._state.parent.mkdir(parents=True, exist_ok=True)
         command = (sys.executable, "-m", "foresight", "venue", "--port", str(self._port), "--state", str(self._state))
         self.url = ""
+        self._bound_log(0 if self._process is None else LOG_BYTES_MAX)
         with self._log.open("ab") as log:
             self._log_begins = log.tell()
             self._process = await asyncio.create_subprocess_exec(
@@ -68,12 +79,12 @@ class EmbeddedVenue:
         return ready.url
 
     async def keep(self) -> None:
-        """Starts it again whenever it dies, until this is cancelled."""
+        """Starts it again whenever it dies or hangs, until this is cancelled."""
         while True:
             assert self._process is not None, "it is started before it is kept"
-            code = await self._process.wait()
+            what = await self._watch(self._process)
             self.restarts += 1
-            self._tell(f"the local venue has ended with {code}; it is started again, its time runs on")
+            self._tell(f"the local venue {what}; it is started again, its time runs on")
             await asyncio.sleep(AGAIN_AFTER_S)
             try:
                 await self.start()
@@ -93,6 +104,45 @@ class EmbeddedVenue:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> str:
+        """What became of it, once it has ended by itself or for its silence."""
+        silences = 0
+        while silences < SILENCES_MAX:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    return f"has ended with {await process.wait()}"
+            self._bound_log(LOG_BYTES_MAX)
+            silences = 0 if await self._answers() else silences + 1
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        return f"has answered nothing, {SILENCES_MAX} times for {ANSWERS_WITHIN_S:g} s, and was killed"
+
+    async def _answers(self) -> bool:
+        """Whether it says anything at all; a refused connection is an answer too."""
+        host = urlsplit(self.url).hostname
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                reader, writer = await asyncio.open_connection(host, self._port)
+                try:
+                    writer.write(f"GET /control/clock HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                    await reader.read(1)
+                finally:
+                    writer.transport.abort()
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _bound_log(self, bytes_max: int) -> None:
+        """A log that is longer becomes the older one. It is copied, for the venue may have it open."""
+        with contextlib.suppress(OSError):  # a log that cannot be kept short is no reason to be without a venue
+            if self._log.stat().st_size > bytes_max:
+                shutil.copyfile(self._log, self._log.with_name(f"{self._log.name}.1"))
+                os.truncate(self._log, 0)
+                self._log_begins = 0
 
     async def _ready(self, process: asyncio.subprocess.Process) -> Ready:
         assert process.stdout is not None
