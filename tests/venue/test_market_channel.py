@@ -93,7 +93,7 @@ def test_deltas_applied_to_the_first_books_give_the_book_that_rest_shows_with_th
             for side, name in SIDES:
                 assert sides[token, side] == _levels(book[name])
 
-    with_venue(work)
+    with_venue(work, ticks_change=False)
 
 
 SIDES = (("BUY", "bids"), ("SELL", "asks"))
@@ -264,7 +264,7 @@ def test_nobody_is_watched_once_everybody_has_left() -> None:
     with_venue(work)
 
 
-def test_the_tick_becomes_fine_at_the_edge_when_that_is_wished_for() -> None:
+def test_the_tick_becomes_fine_at_the_edge() -> None:
     async def work(venue: Venue) -> None:
         venue.book(0.90, 0.92)
         async with venue.market_channel() as socket:
@@ -279,4 +279,12 @@ def test_the_tick_becomes_fine_at_the_edge_when_that_is_wished_for() -> None:
         ] * 2
         assert [(book["event_type"], book["tick_size"]) for book in books] == [("book", "0.001")] * 2
 
-    with_venue(work, ticks_change=True)
+    with_venue(work)
+
+
+def test_the_tick_stays_at_the_edge_when_that_is_wished_for() -> None:
+    async def work(venue: Venue) -> None:
+        venue.book(0.97, 0.98)
+        assert (await venue.get(f"/tick-size?token_id={venue.up()}"))[1] == {"minimum_tick_size": 0.01}
+
+    with_venue(work, ticks_change=False)

@@ -249,6 +249,18 @@ def test_orders_are_taken_for_a_while_after_the_end_and_metadata_come_late() -> 
     with_venue(work)
 
 
+def test_how_long_orders_are_taken_after_the_end_can_be_said() -> None:
+    async def work(venue: Venue) -> None:
+        clock = _Moved(NOON_NS)
+        venue.server.desk.clock = clock
+        for after_s, takes in ((449.9, True), (450, False)):
+            clock.at_ns = NOON_NS + seconds(after_s)
+            assert (await venue.get(f"/gamma/markets/slug/{BTC.market_id}"))[1]["acceptingOrders"] is takes
+            assert (await venue.get(f"/clob-markets/{venue.condition()}"))[1]["ao"] is takes
+
+    with_venue(work, accepts_after_ns=seconds(150))
+
+
 class _Moved(PacedClock):
     """A clock that stands where the test puts it."""
 

@@ -22,7 +22,8 @@ from foresight.cli.app import app_for
 from foresight.errors import VenueRefused
 from foresight.markets import SECOND_NS
 from foresight.runtime.clock import PacedClock, monotonic_ns, wall_ns
-from foresight.venue.process import VenueAsked, _asked_standing, _before, with_usual_place
+from foresight.venue import VenueSettings
+from foresight.venue.process import VenueAsked, _asked_standing, _before, settings_of, with_usual_place
 from foresight.venue.standing import Instant, Standing, usual_place, write_standing
 
 pytestmark = pytest.mark.process
@@ -213,6 +214,13 @@ def asked_for(state: Path | None, *, port: int = 8170, seed: int = 7, fresh: boo
     return VenueAsked(seed=seed, slots=(("BTC", "5m"),), port=port, state=state, is_fresh=fresh)
 
 
+def test_a_venue_is_told_what_was_asked_for() -> None:
+    asked = msgspec.structs.replace(asked_for(None), accepts_after_s=0.5, ticks_change=False, speed=4.0)
+    told = settings_of(asked)
+    assert (told.accepts_after_ns, told.ticks_change, told.flicker) == (SECOND_NS // 2, False, 0.25)
+    assert settings_of(asked_for(None)) == VenueSettings(flicker=1.0, flicker_seed=7)
+
+
 def test_only_a_simulated_venue_of_a_certain_port_has_a_usual_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +303,8 @@ def test_a_port_that_is_taken_is_refused() -> None:
         (("--timeframes", " , "), "a market needs a timeframe, such as 5m"),
         (("--timeframes", "5m,1h"), "'1h' is no timeframe; there are 5m, 15m"),
         (("--for", "1y"), "'1y' is not a time"),
+        (("--accepts-after", "-1"), "'--accepts-after'"),
+        (("--accepts-after", "inf"), "'--accepts-after'"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(words: tuple[str, ...], says: str) -> None:

@@ -56,7 +56,7 @@ def rates_table(rates: Rates) -> list[str]:
             (
                 "`price_change` frames of a BTC 5m market, both outcomes in each",
                 _per(channel.get("PriceChange")),
-                "0: whole books instead",
+                "none by itself: the venue adds the changes below",
             ),
             ("`book` frames, both outcomes", _per(channel.get("Book")), _per(2 * own["books"])),
             ("`best_bid_ask` frames, both outcomes", _per(channel.get("BestBidAsk")), "none: they follow from books"),

@@ -13,6 +13,7 @@ from foresight.markets import DEFAULT_ASSETS, TIMEFRAME_NS
 DEFAULT_PORT = 8170
 DEFAULT_SEED = 1
 SEED_MAX = 2**63 - 1
+ACCEPTS_AFTER_S_MAX = 3_600
 _ASSET = re.compile(r"[A-Z0-9]{1,10}", re.ASCII)
 
 
@@ -57,8 +58,13 @@ def venue(
         float, typer.Option(min=0, max=10, help="Changes of levels between two books, as a part of the recorded rate.")
     ] = 1.0,
     ticks_change: Annotated[
-        bool, typer.Option("--ticks-change", help="A tick of 0.001 outside prices of 0.04 to 0.96.")
-    ] = False,
+        bool,
+        typer.Option("--ticks-change/--no-ticks-change", help="A tick of 0.001 outside prices of 0.04 to 0.96."),
+    ] = True,
+    accepts_after: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, max=ACCEPTS_AFTER_S_MAX, help="A window takes orders after its end."),
+    ] = 60.0,
 ) -> None:
     """Serve the venues' public protocols on this machine. Prints one line of JSON when it serves; logs go to stderr."""
     if source and recording is None:
@@ -82,6 +88,7 @@ def venue(
             until_stdin_ends=until_stdin_ends,
             rate=rate,
             ticks_change=ticks_change,
+            accepts_after_s=accepts_after,
             flicker=flicker,
         )
     )

@@ -45,7 +45,8 @@ class VenueAsked(msgspec.Struct, frozen=True, kw_only=True):
     may_begin_anew: bool = False
     until_stdin_ends: bool = False
     rate: float | None = None
-    ticks_change: bool = False
+    ticks_change: bool = True
+    accepts_after_s: float = 60.0
     flicker: float = 1.0
 
 
@@ -67,14 +68,8 @@ async def _serve(asked: VenueAsked) -> None:
     before = _before(asked)
     memory = _Memory(asked)
     source, clock_of = _market(asked, before, memory)
-    settings = VenueSettings(
-        version=asked.version,
-        ticks_change=asked.ticks_change,
-        flicker=0.0 if asked.recording is not None else asked.flicker / max(1.0, asked.speed),
-        flicker_seed=asked.seed,
-    )
     port = asked.port or (before.port if before is not None else 0)
-    server = VenueServer(source, settings, clock_of, host=asked.host, port=port)
+    server = VenueServer(source, settings_of(asked), clock_of, host=asked.host, port=port)
     _watch_for_the_end(server.desk.stop, stdin=asked.until_stdin_ends)
     try:
         await server.start()
@@ -90,6 +85,17 @@ async def _serve(asked: VenueAsked) -> None:
     until_ns = None if asked.for_s is None else server.desk.clock.now_ns() + int(asked.for_s * SECOND_NS)
     await server.run(until_ns)
     log.info("venue left", url=server.url)
+
+
+def settings_of(asked: VenueAsked) -> VenueSettings:
+    """What of it the venue itself is told."""
+    return VenueSettings(
+        version=asked.version,
+        accepts_after_ns=round(asked.accepts_after_s * SECOND_NS),
+        ticks_change=asked.ticks_change,
+        flicker=0.0 if asked.recording is not None else asked.flicker / max(1.0, asked.speed),
+        flicker_seed=asked.seed,
+    )
 
 
 def _before(asked: VenueAsked) -> Standing | None:

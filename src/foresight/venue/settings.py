@@ -32,7 +32,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     beat_told_after_ns: int = 60_000_000_000
     final_told_after_ns: int = 5_000_000_000
     website_after_ns: int = 4_000_000_000
-    ticks_change: bool = False
+    ticks_change: bool = True
     flicker: float = 0.0
     flicker_seed: int = 0
     pace: Pace = Pace()
