@@ -98,7 +98,7 @@ def test_polymarket_client_reads_a_market_its_event_and_its_books(still: VenuePr
         assert book["asset_id"] == expected["asset_id"]
         assert (book["condition_id"], book["hash"]) == (condition_of(row), expected["hash"])
         assert [levels(book, side) for side in ("bids", "asks")] == [levels(expected, s) for s in ("bids", "asks")]
-        assert (book["tick_size"], book["min_order_size"], book["neg_risk"]) == ("0.01", "5", False)
+        assert (book["tick_size"], book["min_order_size"], book["neg_risk"]) == (expected["tick_size"], "5", False)
 
 
 def test_polymarket_client_follows_a_market_until_it_is_resolved(quick: VenueProcess) -> None:
@@ -106,7 +106,7 @@ def test_polymarket_client_follows_a_market_until_it_is_resolved(quick: VenuePro
     told = talk("talk_polymarket", quick.url, slug, "market", "60")
     tokens, events = told["tokens"], told["events"]
     kinds = {"book", "price_change", "last_trade_price", "best_bid_ask", "new_market", "market_resolved"}
-    assert set(events) == kinds
+    assert kinds <= set(events) <= kinds | {"tick_size_change"}  # the last where a price comes near its end
     assert {book["asset_id"] for book in events["book"]} == set(tokens)
     for change in (change for event in events["price_change"] for change in event["price_changes"]):
         assert change["asset_id"] in tokens
