@@ -24,7 +24,7 @@ SPREAD := -n auto --dist worksteal
 INTERPRETER := tests/tesseract tests/conformance tests/engine tests/strategy tests/end_to_end/test_0247.py
 
 # Most tests wait for processes for half of their time, so there are more at once than cores. Those that count what a
-# running bot misses come after them, one on each core. Both can still fail on a busy machine: what failed is run once
+# running bot misses come after them, fewer at once. Both can still fail on a busy machine: what failed is run once
 # more, alone, and must pass then. Every result is printed. (5 is pytest's code for no test at all.)
 test: $(READY)
 	@failed=; \

@@ -1,6 +1,7 @@
 """The venue that a bot starts for itself: kept up while the bot runs, gone when the bot is, however it went."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -131,6 +132,8 @@ def test_a_venue_that_answers_or_refuses_is_left_alone(tmp_path: Path, says: byt
         asked += 1
         writer.write(says)
         writer.close()
+        with contextlib.suppress(ConnectionError):  # who asked has heard enough
+            await writer.wait_closed()
 
     async def run() -> str:
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:

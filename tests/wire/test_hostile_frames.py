@@ -48,7 +48,7 @@ DECODERS: dict[str, tuple[Decode, list[object]]] = {
     "book_hash": (lambda raw, _: clob.book_hash(raw), [wf.a_book()]),
 }  # fmt: skip
 KIND = re.compile(r"[a-z-]+/[a-z-]+(/[A-Za-z0-9_-]{1,32})?")
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def held(decode: Decode, raw: bytes) -> None:
