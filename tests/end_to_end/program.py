@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from foresight.bot_folder import init_bot
+
 WAIT_S = 60.0
 
 
@@ -33,9 +35,13 @@ def answer(*words: str) -> dict[str, Any]:
     return document
 
 
-def a_bot(folder: Path, settings: str) -> Path:
+FEW = '[slots]\nassets = ["BTC", "ETH"]\n'
+"""A quarter of the slots, for tests that are not about how many there are."""
+
+
+def a_bot(folder: Path, settings: str = FEW) -> Path:
     """A new bot folder with these settings as its `bot.toml`."""
-    foresight("init", str(folder))
+    init_bot(folder)
     (folder / "bot.toml").write_text(settings)
     return folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.program import Running, answer, eventually, foresight
+from end_to_end.program import Running, a_bot, answer, eventually, foresight
 
 pytestmark = pytest.mark.process
 
@@ -18,9 +18,7 @@ MARKUP = "[/red] [bold] [/] :smile:"
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Path:
-    folder = tmp_path / "bot"
-    foresight("init", str(folder))
-    return folder
+    return a_bot(tmp_path / "bot")
 
 
 def ran(bot: Path, *, minutes: int = 5) -> Path:

@@ -19,7 +19,7 @@ OPERATOR_ASSETS = ("BTC", "ETH", "SOL", "XRP", "DOGE", "AVAX", "LINK", "MATIC")
 @pytest.fixture
 def bot(tmp_path: Path) -> Path:
     """Of four slots: what needs all sixteen takes `whole`."""
-    return a_bot(tmp_path / "bot", '[slots]\nassets = ["BTC", "ETH"]\n')
+    return a_bot(tmp_path / "bot")
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_a_fast_run_watches_all_sixteen_slots_and_settles_its_trades(whole: Path
     assert status["money"]["trades"] == len([trade for trade in trades if trade["state"] == "closed"])
 
 
-def test_the_same_seed_gives_the_same_decisions(whole: Path) -> None:
-    words = ("run", "--bot", str(whole), "--fast", "--for", "10m", "--seed", "3", "--json")
+def test_the_same_seed_gives_the_same_decisions(bot: Path) -> None:
+    words = ("run", "--bot", str(bot), "--fast", "--for", "10m", "--seed", "3", "--json")
     first, second = (json.loads(foresight(*words).stdout) for _ in range(2))
     assert first["digest"] == second["digest"]
     assert first["run"] != second["run"]
@@ -83,24 +83,29 @@ def test_sigterm_leaves_in_order_too(bot: Path) -> None:
         assert "Stopped in order" in running.stop(signal.SIGTERM)
 
 
-def test_a_killed_bot_is_reported_as_stopped_and_its_ledger_is_whole(whole: Path) -> None:
+def test_a_killed_bot_is_reported_as_stopped_and_its_ledger_is_whole(bot: Path) -> None:
     """Invariant 6, as far as it is built."""
-    with Running("--bot", str(whole), "--simulate", "--speed", "20") as running:
-        eventually((whole / "state/observed/status.json").exists, "the first state file")
-        eventually(lambda: answer("trades", "--bot", str(whole))["trades"], "a trade")
+    with Running("--bot", str(bot), "--simulate", "--speed", "20") as running:
+        eventually((bot / "state/observed/status.json").exists, "the first state file")
+        eventually(lambda: answer("trades", "--bot", str(bot))["trades"], "a trade")
         running.stop(signal.SIGKILL)
-    assert not answer("status", "--bot", str(whole))["running"]
-    assert answer("trades", "--bot", str(whole))["trades"]
-    foresight("run", "--bot", str(whole), "--fast", "--for", "1m")
+    assert not answer("status", "--bot", str(bot))["running"]
+    assert answer("trades", "--bot", str(bot))["trades"]
+    foresight("run", "--bot", str(bot), "--fast", "--for", "1m")
 
 
 def test_a_second_run_of_the_same_bot_is_refused(bot: Path) -> None:
-    """Invariant 9, as far as it is built."""
+    """Invariant 9, as far as it is built. Nothing of the first one is touched, nor the files of its venue."""
     with Running("--bot", str(bot)) as running:
         eventually((bot / "state/observed/status.json").exists, "the first state file")
+        venue = [(bot / "data" / name).stat() for name in ("venue.json", "venue.log")]
         refused = foresight("run", "--bot", str(bot), "--for", "1m", check=False)
         assert refused.returncode == 1
         assert f"process {running.process.pid}" in refused.stderr
+        assert [(bot / "data" / name).stat().st_ino for name in ("venue.json", "venue.log")] == [
+            each.st_ino for each in venue
+        ]
+        assert (bot / "data/venue.log").stat().st_size >= venue[1].st_size
         running.stop()
 
 
@@ -112,13 +117,13 @@ def test_any_asset_list_runs_on_the_simulated_venue(whole: Path) -> None:
     assert status["presence"]["done"] == 16 * (15 * 12 + 1)
 
 
-def test_a_deleted_ledger_is_rebuilt_from_the_journal(whole: Path) -> None:
-    foresight("run", "--bot", str(whole), "--fast", "--for", "20m", "--json")
-    before = answer("trades", "--bot", str(whole))
-    run = next((whole / "data/runs").iterdir())
+def test_a_deleted_ledger_is_rebuilt_from_the_journal(bot: Path) -> None:
+    foresight("run", "--bot", str(bot), "--fast", "--for", "20m", "--json")
+    before = answer("trades", "--bot", str(bot))
+    run = next((bot / "data/runs").iterdir())
     for path in run.glob("ledger.sqlite*"):
         path.unlink()
-    assert answer("trades", "--bot", str(whole)) == before
+    assert answer("trades", "--bot", str(bot)) == before
 
 
 def test_the_version_is_told(bot: Path) -> None:
@@ -227,10 +232,10 @@ def test_explain_tells_the_whole_story_of_a_trade(whole: Path) -> None:
     assert foresight("explain", "t999999", "--bot", str(whole), check=False).returncode == 1
 
 
-def test_doctor_finds_a_fresh_bot_healthy_and_a_wrong_one_not(whole: Path) -> None:
-    foresight("doctor", "--bot", str(whole))
-    (whole / "bot.toml").write_text("[risk]\nstake_max_usd = -1\n")
-    sick = foresight("doctor", "--bot", str(whole), check=False)
+def test_doctor_finds_a_fresh_bot_healthy_and_a_wrong_one_not(bot: Path) -> None:
+    foresight("doctor", "--bot", str(bot))
+    (bot / "bot.toml").write_text("[risk]\nstake_max_usd = -1\n")
+    sick = foresight("doctor", "--bot", str(bot), check=False)
     assert sick.returncode == 1
     assert "stake_max_usd" in sick.stdout
 

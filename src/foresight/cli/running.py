@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from foresight.bot_folder import BotFolder
 from foresight.cli.common import BotOption, JsonOption, bot_folder, err, out, seconds_of
 from foresight.config import Config, load_config
 from foresight.effects import Notify
@@ -18,6 +19,7 @@ from foresight.markets import SECOND_NS
 from foresight.runtime.bot import Bot
 from foresight.runtime.clock import LockstepClock, PacedClock
 from foresight.runtime.documents import iso
+from foresight.runtime.run_folder import lock
 from foresight.runtime.runner import Screen, run_lockstep, run_paced, stop_asked
 from foresight.sources import Source
 from foresight.sources.simulated import SimulatedMarket
@@ -120,8 +122,9 @@ async def _over_sockets(
     if not quiet:
         out.print(Text("Foresight, paper mode. Connecting …"))
     try:
-        async with market_of(config, Asked(*asked), telling) as market:
-            bot = await _trade(config, market, market.feeds, telling, duration_ns, quiet=quiet)
+        with lock(BotFolder(config.folder)):  # before the venue, whose files are the running bot's where there is one
+            async with market_of(config, Asked(*asked), telling) as market:
+                bot = await _trade(config, market, market.feeds, telling, duration_ns, quiet=quiet)
     finally:
         for sentence in telling.kept:  # nobody else has heard them when there was no bot to tell
             err.print(Text(sentence))
@@ -131,9 +134,9 @@ async def _over_sockets(
 async def _trade(
     config: Config, market: "LiveMarket", feeds: "Feeds", telling: "Telling", duration_ns: int | None, *, quiet: bool
 ) -> Bot:
-    """Runs the bot on a market whose feeds are up."""
+    """Runs the bot on a market whose feeds are up. Its folder is locked."""
     clock = market.joined.clock
-    bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds)
+    bot = Bot(config, market, clock, speed=market.joined.speed, in_process=False, feeds=feeds, is_locked=True)
     with contextlib.closing(bot):
         telling.pass_on(bot.warn)
         if feeds.plan.endpoints.control:

@@ -98,10 +98,11 @@ class Bot:
         speed: float | None,
         in_process: bool = True,
         feeds: Feeding | None = None,
+        is_locked: bool = False,
     ) -> None:
         """Without a `speed` it is driven in lock-step, with nobody to be late for. With `in_process` live code runs in
         this process, and is not followed; else it has processes of its own. It does not run before `start` or
-        `start_here`.
+        `start_here`. `is_locked`: who makes it holds the folder's lock already.
 
         Raises BotBusy while another process runs this bot, DesiredRefused for a document that cannot be understood, and
         JournalRefused or LedgerRefused for a disk that takes nothing; nothing is left running then."""
@@ -116,7 +117,8 @@ class Bot:
         self._params_asked = ""
         self._refused_number = ""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(lock(self.folder))
+            if not is_locked:
+                stack.enter_context(lock(self.folder))
             self.inbox = Inbox(self.folder)
             self._desired = self.inbox.start()
             self._numbers = Numbers(self._desired)
