@@ -18,7 +18,7 @@ MARKUP = "[/red] [bold] [/] :smile:"
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Path:
-    return a_bot(tmp_path / "bot")
+    return a_bot(tmp_path / "bot", "")
 
 
 def ran(bot: Path, *, minutes: int = 5) -> Path:
