@@ -37,9 +37,9 @@ print(json.dumps({"mb": round(megabytes, 1), "ms": round(seconds * 1000), "polar
 """
 
 
-def running(folder: Path, seconds: int, *, on_a_terminal: bool) -> dict[str, Any]:
+def running(folder: Path, seconds: int, *, on_a_terminal: bool, is_small: bool) -> dict[str, Any]:
     """One bot from its start to its end."""
-    bot = a_bot(folder / ("terminal" if on_a_terminal else "pipe"))
+    bot = a_bot(folder / ("terminal" if on_a_terminal else "pipe"), is_small=is_small)
     start = started_on_a_terminal if on_a_terminal else started
     with start(bot, "--for", f"{seconds}s") as process:
         samples = samples_of(process, every_s=1.0)
@@ -66,11 +66,12 @@ def imported(name: str) -> Document:
     return json_of([sys.executable, "-c", PROBE, name])
 
 
-def measured(seconds: int, names: tuple[str, ...] = IMPORTS + OWN) -> Document:
+def measured(seconds: int, names: tuple[str, ...] = IMPORTS + OWN, *, is_small: bool = False) -> Document:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         kinds = {"terminal": True, "pipe": False}
         waiting = {
-            name: pool.submit(running, Path(folder), seconds, on_a_terminal=kind) for name, kind in kinds.items()
+            name: pool.submit(running, Path(folder), seconds, on_a_terminal=kind, is_small=is_small)
+            for name, kind in kinds.items()
         }
         runs = {name: future.result() for name, future in waiting.items()}
     highest = max(run["rss_mb_max"] for run in runs.values())
@@ -80,7 +81,7 @@ def measured(seconds: int, names: tuple[str, ...] = IMPORTS + OWN) -> Document:
 
 def main() -> None:
     chosen = arguments(__doc__ or "").parse_args()
-    result = measured(3, ("msgspec", "foresight.cli.running")) if chosen.quick else measured(SECONDS)
+    result = measured(3, ("msgspec", "foresight.cli.running"), is_small=True) if chosen.quick else measured(SECONDS)
     tell({"machine": machine(), **result})
 
 

@@ -32,9 +32,15 @@ class Sample(NamedTuple):
     venue_ns: int | None
 
 
-def a_bot(folder: Path) -> Path:
-    """A new bot folder as `foresight init` makes it."""
+FEW = '[slots]\nassets = ["BTC", "ETH"]\n\n[venue]\nsource = "simulated"\n'
+
+
+def a_bot(folder: Path, *, is_small: bool = False) -> Path:
+    """A new bot folder as `foresight init` makes it; a small one has four slots and its market inside, to see with
+    little work whether a benchmark runs."""
     foresight("init", str(folder))
+    if is_small:
+        (folder / "bot.toml").write_text(FEW)
     return folder
 
 

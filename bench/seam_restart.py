@@ -43,8 +43,8 @@ def measured(*, quick: bool) -> Document:
     restarts, swaps = (1, 1) if quick else (RESTARTS, SWAPS)
     running_s, every_s = (2.0, 2.0) if quick else (RUNNING_S, SWAP_EVERY_S)
     with tempfile.TemporaryDirectory() as folder:
-        outages = _restarted(a_bot(Path(folder) / "restarted"), restarts, running_s)
-        swapped = _swapped(a_bot(Path(folder) / "swapped"), swaps, every_s)
+        outages = _restarted(a_bot(Path(folder) / "restarted", is_small=quick), restarts, running_s)
+        swapped = _swapped(a_bot(Path(folder) / "swapped", is_small=quick), swaps, every_s)
     outage_s = median(whole for _, whole in outages)
     return {
         "period_s": PERIOD_S,

@@ -8,7 +8,7 @@ import pytest
 from storms.swapping import Changer, Kept, Run, changed_everywhere, committed, deployed, unchanged
 
 pytestmark = pytest.mark.no_cover
-DEPLOYS = 7
+DEPLOYS = 4
 """Single ones through the whole pipeline, evenly over the run, beside the moments that are picked."""
 
 
